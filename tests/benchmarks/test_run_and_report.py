@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report, run
+from benchmarks.data import RECORDED, load_set, set_names
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "tiny"
+    folder.mkdir(parents=True)
+    words = ("read", "write", "delete", "list", "send", "fetch", "sort", "merge", "split", "count")
+    tools = [{"id": f"s/{word}", "server": "s", "name": word, "description": f"To {word} things"} for word in words]
+    queries = [{"id": word, "query": f"please {word}", "relevant": [f"s/{word}"]} for word in words]
+    queries.append({"id": "none", "query": "dance", "relevant": []})
+    (folder / "tools.jsonl").write_text("\n".join(map(json.dumps, tools)), encoding="utf-8")
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)), encoding="utf-8")
+    (tmp_path / "data" / "train_things").mkdir()
+    return tmp_path / "data"
+
+
+def test_sets_are_the_recorded_one_and_the_folders_given(data: Path) -> None:
+    assert set_names(None) == [RECORDED]
+    assert set_names(data) == [RECORDED, "tiny"]
+
+
+def test_a_large_set_is_cut_by_lot_but_keeps_what_its_queries_need(data: Path) -> None:
+    first = load_set("tiny", data, max_tools=5, max_queries=4)
+    second = load_set("tiny", data, max_tools=5, max_queries=4)
+    assert first == second
+    assert (first.tools_of, first.queries_of) == (10, 11)
+    assert len(first.found.queries) == 4
+    assert {gold for query in first.found.queries for gold in query.relevant} <= {
+        str(tool.id) for tool in first.found.tools
+    }
+
+
+def test_a_set_that_is_not_shipped_needs_its_folder() -> None:
+    with pytest.raises(SystemExit, match="--data"):
+        load_set("tiny", None, max_tools=5, max_queries=5)
+
+
+def test_one_file_per_arm_and_set_is_written_and_what_is_missing_is_said_loudly(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    options = ["--data", str(data), "--sets", "tiny", "--arms", "toolrouter_lexical,ratel_bm25", "--out", str(out)]
+    assert run.main([*options, "--cache", str(tmp_path / "cache"), "--venvs", str(tmp_path / "venvs")]) == 0
+    result = json.loads((out / "toolrouter_lexical-tiny.json").read_text(encoding="utf-8"))
+    assert (result["tools"], result["queries"]) == (10, 11)
+    assert result["groups"]["all"]["measures"]["Recall@5"]["value"] == 1
+    assert len(result["per_query"]["NDCG@10"]) == 10
+    assert result["versions"]["tool text"]
+    assert "NOT INSTALLED: ratel_bm25" in capsys.readouterr().err
+    assert not (out / "ratel_bm25-tiny.json").exists()
+
+    table = report.filled("<!-- arms -->\nold\n<!-- /arms -->", out)
+    assert "old" not in table
+    assert "**NOT INSTALLED**" in table
+    assert "tiny (10 tools, 11 queries)" in report.filled("<!-- retrieval -->\n<!-- /retrieval -->", out)
+
+
+def test_the_gain_is_over_the_best_reference_of_each_set(tmp_path: Path) -> None:
+    for arm, values in {"bm25": [0, 0, 1], "minilm": [1, 0, 1], "toolrouter_hybrid": [1, 1, 1]}.items():
+        result = {
+            "arm": arm,
+            "set": "x",
+            "tools": 1,
+            "queries": 3,
+            "per_query": {"Recall@5": values, "NDCG@10": values},
+            "groups": {"all": {"measures": {name: {"value": sum(values) / 3} for name in ("Recall@5", "NDCG@10")}}},
+        }
+        (tmp_path / f"{arm}-x.json").write_text(json.dumps(result), encoding="utf-8")
+    line = next(row for row in report.macro_table(tmp_path) if row.startswith("| Recall@5"))
+    assert "+33.3" in line
+
+
+def test_tables_without_results_say_so(tmp_path: Path) -> None:
+    assert "No results yet." in report.filled("<!-- router -->\n<!-- /router -->", tmp_path)
+
+
+def test_the_readme_says_what_the_results_say() -> None:
+    assert report.main(["--check"]) == 0, "python -m benchmarks.report fills the tables in"

@@ -1,0 +1,436 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.catalog.making import definition, listing, tool
+from toolrouter.catalog.database import SCHEMA_VERSION
+from toolrouter.catalog.live import LiveCatalog
+from toolrouter.catalog.store import MAX_USES, SqliteStore, open_store
+from toolrouter.config import TrustMode
+from toolrouter.errors import StoreError
+from toolrouter.guard.admission import admitter
+from toolrouter.types import Server, Status
+
+posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[SqliteStore]:
+    store = open_store(home)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def live(store: SqliteStore) -> LiveCatalog:
+    return LiveCatalog(store, admitter(TrustMode.FIRST_USE), lambda tool: True, ["s", "t"])
+
+
+def fill(home: Path) -> None:
+    with opened(home) as store:
+        live(store).absorb(listing("s", "read", "write"))
+        store.save_embeddings("m", {str(n): np.ones(64, dtype=np.float32) for n in range(300)})
+
+
+def statuses(home: Path, *names: str) -> dict[str, Status]:
+    """The statuses of what server `s` lists, after it listed once more."""
+    with opened(home) as store:
+        found = live(store)
+        found.absorb(listing("s", *names))
+        return {tool.name: tool.status for tool in found.snapshot.tools.values()}
+
+
+def test_everything_survives_closing(tmp_path: Path):
+    fill(tmp_path)
+    with opened(tmp_path) as store:
+        assert [tool.name for tool in live(store).snapshot.visible] == ["read", "write"]
+        assert len(store.embeddings("m", ["1", "2"])) == 2
+        assert store.set_aside is None
+        assert not store.read_only
+
+
+@posix
+def test_the_folder_and_its_files_belong_to_their_owner_alone(tmp_path: Path):
+    home = tmp_path / "deep" / "home"
+    fill(home)
+    with opened(home) as store:
+        store.save_server(Server("s"))
+        assert home.stat().st_mode & 0o777 == 0o700
+        assert {path.name: path.stat().st_mode & 0o077 for path in home.iterdir() if path.stat().st_mode & 0o077} == {}
+
+
+@posix
+def test_a_folder_that_anyone_can_write_to_is_not_used(tmp_path: Path):
+    tmp_path.chmod(0o777)
+    with pytest.raises(StoreError, match="chmod 700"):
+        open_store(tmp_path)
+    tmp_path.chmod(0o700)
+
+
+@posix
+def test_a_link_in_place_of_the_database_is_not_followed(tmp_path: Path):
+    (tmp_path / "state.db").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="link"):
+        open_store(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_home_that_is_a_file_is_reported(tmp_path: Path):
+    (tmp_path / "home").write_text("x")
+    with pytest.raises(StoreError, match="cannot be made"):
+        open_store(tmp_path / "home")
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"this is no database " * 500)
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def scribbled(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096 : len(content) : 512] = b"\xff" * len(content[4096 : len(content) : 512])
+    path.write_bytes(content)
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [garbage, truncated, scribbled])
+def test_a_damaged_database_is_set_aside_and_proven_approvals_hold(tmp_path: Path, damage: Callable[[Path], None]):
+    fill(tmp_path)
+    damage(tmp_path / "state.db")
+    broken = (tmp_path / "state.db").read_bytes()
+    with opened(tmp_path) as store:
+        assert store.set_aside is not None
+        assert store.set_aside.name.startswith("state.db.corrupt-")
+        assert store.set_aside.read_bytes() == broken
+        assert store.approvals_lost()
+        assert list(store.tools()) == []
+    changed = definition("write", "Changed")
+    with opened(tmp_path) as store:
+        found = live(store)
+        found.absorb(listing("s", "read", changed, "extra"))
+        found.absorb(listing("t", "never seen"))
+        assert {tool.name: tool.status for tool in found.snapshot.tools.values()} == {
+            "read": Status.APPROVED,
+            "write": Status.WITHDRAWN,
+            "extra": Status.PENDING,
+            "never seen": Status.PENDING,
+        }
+
+
+@pytest.mark.parametrize("damage", [emptied, removed])
+def test_a_database_that_vanished_beside_its_journal_is_no_fresh_start(tmp_path: Path, damage: Callable[[Path], None]):
+    fill(tmp_path)
+    damage(tmp_path / "state.db")
+    with opened(tmp_path) as store:
+        found = live(store)
+        found.absorb(listing("s", "read", definition("write", "Changed")))
+        found.absorb(listing("t", "never seen"))
+        assert [tool.name for tool in found.snapshot.visible] == ["read"]
+
+
+@pytest.mark.parametrize("damage", [garbage, removed])
+def test_without_any_record_nothing_counts_as_approved(tmp_path: Path, damage: Callable[[Path], None]):
+    fill(tmp_path)
+    garbage(tmp_path / "state.db")
+    damage(tmp_path / "approvals.jsonl")
+    assert statuses(tmp_path, "read") == {"read": Status.PENDING}
+    assert statuses(tmp_path, "read") == {"read": Status.PENDING}
+
+
+def test_a_damaged_journal_line_costs_only_its_approval(tmp_path: Path):
+    fill(tmp_path)
+    journal = tmp_path / "approvals.jsonl"
+    journal.write_text(journal.read_text().replace('"write"', '"wrote"'))
+    garbage(tmp_path / "state.db")
+    assert statuses(tmp_path, "read", "write", "wrote") == {
+        "read": Status.APPROVED,
+        "write": Status.PENDING,
+        "wrote": Status.PENDING,
+    }
+
+
+def test_a_lost_journal_is_written_again_from_a_sound_database(tmp_path: Path):
+    fill(tmp_path)
+    journal = tmp_path / "approvals.jsonl"
+    before = journal.read_bytes()
+    journal.unlink()
+    with opened(tmp_path) as store:
+        assert not store.approvals_lost()
+    assert journal.read_bytes() == before
+
+
+def test_a_person_may_accept_the_loss_of_approvals(tmp_path: Path):
+    garbage(tmp_path / "state.db")
+    assert statuses(tmp_path, "read") == {"read": Status.PENDING}
+    with opened(tmp_path) as store:
+        store.accept_loss()
+    assert statuses(tmp_path, "read") == {"read": Status.APPROVED}
+
+
+def test_a_fresh_home_is_a_first_use(tmp_path: Path):
+    assert statuses(tmp_path / "new", "read") == {"read": Status.APPROVED}
+
+
+def test_a_second_damage_does_not_overwrite_the_first_file_set_aside(tmp_path: Path):
+    for number in range(3):
+        (tmp_path / "state.db").write_bytes(f"garbage {number} ".encode() * 200)
+        open_store(tmp_path).close()
+    assert len(list(tmp_path.glob("state.db.corrupt-*"))) == 3
+
+
+def test_every_truncation_leaves_a_working_store(tmp_path: Path):
+    fill(tmp_path)
+    whole = (tmp_path / "state.db").read_bytes()
+    for size in range(1, len(whole), len(whole) // 12):
+        (tmp_path / "state.db").write_bytes(whole[:size])
+        with opened(tmp_path) as store:
+            live(store).absorb(listing("s", "read"))
+            assert store.approved_hashes("s")["read"] == {tool("s", "read").hash}
+
+
+def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path):
+    fill(tmp_path)
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(StoreError, match="newer toolrouter"):
+        open_store(tmp_path)
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    with pytest.raises(StoreError, match="another program"):
+        open_store(tmp_path)
+
+
+def test_a_full_disk_loses_nothing_and_says_so(tmp_path: Path):
+    fill(tmp_path)
+    with opened(tmp_path) as store:
+        journal = (tmp_path / "approvals.jsonl").read_bytes()
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        before = (list(store.tools()), store.version(), list(store.decisions()))
+        found = live(store)
+        big = definition("new", "x" * 100_000)
+        changes = found.absorb(listing("t", big))
+        assert "the disk is full" in changes.problem
+        assert "t__new" in {tool.id for tool in found.snapshot.visible}
+        assert (list(store.tools()), store.version(), list(store.decisions())) == before
+        assert (tmp_path / "approvals.jsonl").read_bytes() == journal
+        with pytest.raises(StoreError, match=r"disk is full.*Nothing was changed"):
+            store.save_embeddings("m", {str(n): np.ones(1024, dtype=np.float32) for n in range(500)})
+        store.log_use({"query": "x" * 100_000})
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        assert found.absorb(listing("t", big)).problem == ""
+    with opened(tmp_path) as store:
+        assert "t__new" in {tool.id for tool in live(store).snapshot.visible}
+
+
+def test_a_journal_that_cannot_be_written_records_no_approval(tmp_path: Path):
+    fill(tmp_path)
+    with opened(tmp_path) as store:
+        journal = tmp_path / "approvals.jsonl"
+        kept = journal.rename(tmp_path / "kept")
+        journal.mkdir()
+        with pytest.raises(StoreError, match="Nothing was changed"):
+            store.decide("s", "read", "hash", approve=True, by="cli")
+        journal.rmdir()
+        kept.rename(journal)
+        assert "hash" not in store.approved_hashes("s")["read"]
+
+
+def test_a_write_protected_store_can_be_read(tmp_path: Path):
+    fill(tmp_path)
+    # A folder in place of the lock file stands for a disk on which nothing can be made; root may write anywhere.
+    (tmp_path / "state.lock").unlink()
+    (tmp_path / "state.lock").mkdir()
+    with opened(tmp_path) as store:
+        assert store.read_only
+        found = live(store)
+        assert [tool.name for tool in found.snapshot.visible] == ["read", "write"]
+        assert "cannot be written" in found.absorb(listing("s", "read", "write", "extra")).problem
+        assert [tool.name for tool in found.snapshot.visible] == ["extra", "read", "write"]
+
+
+def test_decisions_can_be_neither_changed_nor_deleted(tmp_path: Path):
+    fill(tmp_path)
+    with opened(tmp_path) as store:
+        for statement in ("UPDATE decisions SET hash = 'x'", "DELETE FROM decisions"):
+            with pytest.raises(sqlite3.IntegrityError, match="never"):
+                store._connection.execute(statement)
+        assert len(store.decisions()) == 2
+
+
+def test_a_damage_met_while_running_is_a_clear_error(tmp_path: Path):
+    fill(tmp_path)
+    with opened(tmp_path) as store:
+        store._connection.execute("PRAGMA cache_size = 0")
+        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        scribbled(tmp_path / "state.db")
+        with pytest.raises(StoreError, match="damaged"):
+            store.tools()
+
+
+def test_a_file_replaced_by_another_process_is_followed(tmp_path: Path):
+    fill(tmp_path)
+    with opened(tmp_path) as store:
+        found = live(store)
+        for path in tmp_path.glob("state.db*"):
+            path.rename(path.with_name(f"old-{path.name}"))
+        with opened(tmp_path) as other:
+            live(other).absorb(listing("s", "read"))
+        assert found.reload()
+        assert [tool.name for tool in found.snapshot.visible] == ["read"]
+
+
+def test_a_closed_store_says_so(tmp_path: Path):
+    store = open_store(tmp_path)
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.tools()
+    with pytest.raises(StoreError, match="closed"):
+        store.save_server(Server("s"))
+    store.log_use({"query": "x"})
+
+
+def test_the_log_of_uses_is_bounded(tmp_path: Path):
+    with opened(tmp_path) as store:
+        store._connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            " INSERT INTO uses (event) SELECT '{}' FROM n",
+            (MAX_USES + 1_000,),
+        )
+        for number in range(256):
+            store.log_use({"number": number})
+        assert MAX_USES <= store._connection.execute("SELECT count(*) FROM uses").fetchone()[0] < MAX_USES + 256
+        assert store.uses(1) == [{"number": 255}]
+
+
+def test_an_event_that_is_no_json_is_dropped(tmp_path: Path):
+    with opened(tmp_path) as store:
+        store.log_use({"what": object()})
+        assert list(store.uses(1)) == []
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.catalog.making import definition, listing
+from toolrouter.catalog.live import LiveCatalog
+from toolrouter.catalog.store import open_store
+from toolrouter.config import TrustMode
+from toolrouter.guard.admission import admitter
+
+home, me = Path(sys.argv[1]), sys.argv[2]
+store = open_store(home)
+found = LiveCatalog(store, admitter(TrustMode.FIRST_USE), lambda tool: True, ["one", "two"])
+for number in range(15):
+    changes = found.absorb(listing(me, definition("read"), version=str(number)))
+    assert not changes.problem, changes.problem
+    store.decide(me, "read", f"{me} {number}", approve=True, by="cli")
+    found.reload()
+store.close()
+"""
+
+
+def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [subprocess.Popen([*command, me], cwd=root, stderr=subprocess.PIPE, text=True) for me in ("one", "two")]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=100)
+        assert (writer.returncode, errors) == (0, "")
+    with opened(tmp_path) as store:
+        for me in ("one", "two"):
+            assert {f"{me} {number}" for number in range(15)} < store.approved_hashes(me)["read"]
+            assert store.servers()[me].version == "14"
+        assert len(store.decisions()) == 32
+        written = list(store.decisions())
+    (tmp_path / "state.db").unlink()
+    with opened(tmp_path) as store:
+        assert list(store.decisions()) == written
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from toolrouter.catalog.store import open_store
+store = open_store(Path(sys.argv[1]))
+store.decide("s", "read", sys.argv[2], approve=True, by="cli")
+store.close()
+"""
+
+
+def test_processes_that_find_the_same_damage_set_it_aside_once(tmp_path: Path):
+    garbage(tmp_path / "state.db")
+    root = Path(__file__).parents[2]
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, str(tmp_path), str(n)], cwd=root, stderr=subprocess.PIPE, text=True
+        )
+        for n in range(4)
+    ]
+    for opener in openers:
+        _, errors = opener.communicate(timeout=100)
+        assert opener.returncode == 0, errors
+    assert len(list(tmp_path.glob("state.db.corrupt-*"))) == 1
+    with opened(tmp_path) as store:
+        assert store.approved_hashes("s") == {"read": {"0", "1", "2", "3"}}
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.catalog.making import listing
+from toolrouter.catalog.live import LiveCatalog
+from toolrouter.catalog.store import open_store
+from toolrouter.config import TrustMode
+from toolrouter.guard.admission import admitter
+store = open_store(Path(sys.argv[1]))
+found = LiveCatalog(store, admitter(TrustMode.TRUST), lambda tool: True, ["s"])
+number = 0
+while True:
+    number += 1
+    found.absorb(listing("s", *(f"tool {number} {n}" for n in range(20))))
+    print(number, flush=True)
+"""
+
+
+def test_a_process_killed_while_saving_leaves_the_old_or_the_new_state(tmp_path: Path):
+    root = Path(__file__).parents[2]
+    for lines in (1, 3):
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            for _ in range(lines):
+                writer.stdout.readline()
+            writer.kill()
+        with opened(tmp_path) as store:
+            assert store.set_aside is None
+            found = live(store).snapshot.visible
+            assert len(found) == 20
+            assert len({tool.name.split()[1] for tool in found}) == 1

@@ -1,0 +1,137 @@
+"""install and uninstall as a person types them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.hosts.conftest import Keys, keys, no_keys  # noqa: F401 - fixtures
+from toolrouter.hosts.places import HOSTS, Surroundings
+from toolrouter.settings_file import read_config
+
+TOKEN = "ghp_0123456789abcdefghij"
+CURSOR = {"mcpServers": {"git hub": {"command": "npx", "args": ["gh"], "env": {"GITHUB_TOKEN": TOKEN}}}}
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
+    home = tmp_path / "person"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    for name in ("APPDATA", "XDG_CONFIG_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    path = home / ".cursor" / "mcp.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(CURSOR, indent=2))
+    return Surroundings.here()
+
+
+def cursor(person: Surroundings) -> Path:
+    return HOSTS["cursor"].config_file(person)
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_install_and_uninstall_go_there_and_back(shell: Shell, person: Surroundings) -> None:
+    before = cursor(person).read_bytes()
+    done = shell("install", "cursor", "--yes")
+    assert done.status == 0, done.err
+    entry = read_config(cursor(person)).document["mcpServers"]["toolrouter"]
+    assert Path(entry["command"]).is_absolute()
+    assert entry["args"][-3:] == ["serve", "--config", str(shell.config)]
+    assert entry["env"] == {"TOOLROUTER_HOME": str(shell.folder / "home")}
+    assert read_config(shell.config).document["mcpServers"]["git-hub"] == CURSOR["mcpServers"]["git hub"]
+    assert "git hub (as git-hub)" in done.err
+    assert "stay in the clear" in done.err
+    again = shell("install", "cursor", "--yes")
+    assert "Nothing to do" in again.err
+    back = shell("uninstall", "cursor", "--yes")
+    assert back.status == 0
+    assert "byte for byte" in back.err
+    assert cursor(person).read_bytes() == before
+    assert "not in it" in shell("uninstall", "cursor", "--yes").err
+
+
+def test_secrets_go_into_the_keyring_and_are_never_shown(shell: Shell, person: Surroundings, keys: Keys) -> None:  # noqa: F811
+    done = shell("install", "cursor", "--yes")
+    assert done.status == 0, done.err
+    assert keys["git-hub.GITHUB_TOKEN"] == TOKEN
+    assert TOKEN not in shell.config.read_text()
+    assert TOKEN not in done.out + done.err
+    assert "1 secrets go into the keyring" in done.err
+    back = shell("uninstall", "cursor", "--yes")
+    assert TOKEN not in back.out + back.err
+    assert json.loads(cursor(person).read_text()) == CURSOR
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_dry_run_shows_the_diff_and_changes_nothing(shell: Shell, person: Surroundings) -> None:
+    before = cursor(person).read_bytes(), shell.config.read_bytes()
+    done = shell("install", "--all", "--dry-run")
+    assert done.status == 0
+    assert '-    "git hub": {' in done.out
+    assert '+    "toolrouter": {' in done.out
+    assert (cursor(person).read_bytes(), shell.config.read_bytes()) == before
+
+
+@pytest.mark.usefixtures("no_keys", "person")
+def test_nothing_is_written_when_nobody_can_say_yes(shell: Shell) -> None:
+    before = shell.config.read_bytes()
+    done = shell("install", "cursor")
+    assert done.status == 2
+    assert "--yes" in done.err
+    assert shell.config.read_bytes() == before
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_broken_file_of_one_host_does_not_stop_the_others(shell: Shell, person: Surroundings) -> None:
+    broken = HOSTS["windsurf"].config_file(person)
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    done = shell("install", "--all", "--yes")
+    assert done.status == 1
+    assert "windsurf: left out" in done.err
+    assert "toolrouter" in cursor(person).read_text()
+    assert broken.read_text() == "{"
+
+
+@pytest.mark.usefixtures("person")
+def test_without_arguments_install_shows_what_is_here(shell: Shell) -> None:
+    done = shell("install")
+    assert done.status == 0
+    assert "cursor" in done.out
+    assert "no" in done.out.splitlines()[-1]
+    assert "--dry-run" in done.err
+
+
+@pytest.mark.usefixtures("person")
+def test_an_unknown_host_is_told_with_the_nearest_one(shell: Shell) -> None:
+    done = shell("install", "curser")
+    assert done.status == 1
+    assert "cursor" in done.err
+
+
+@pytest.mark.usefixtures("person")
+def test_links_and_bundle_are_made_without_touching_a_host(shell: Shell) -> None:
+    links = shell("install", "--links").out.splitlines()
+    assert [link.split(":")[0] for link in links] == ["cursor", "vscode"]
+    out = shell.folder / "toolrouter.mcpb"
+    assert shell("install", "--mcpb", str(out)).out == f"{out}\n"
+    assert out.read_bytes().startswith(b"PK")
+    assert shell("install", "--mcpb", "x.zip").status == 2
+
+
+def test_the_command_that_is_written_can_be_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from toolrouter.cli.installing import launch_words
+
+    monkeypatch.delenv("TOOLROUTER_HOME", raising=False)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    words, env = launch_words(tmp_path / "c.json")
+    assert words == [str(tmp_path / "python"), "-m", "toolrouter", "serve", "--config", str(tmp_path / "c.json")]
+    assert env == {}
+    (tmp_path / "toolrouter").touch()
+    (tmp_path / "toolrouter.exe").touch()
+    assert Path(launch_words(tmp_path / "c.json")[0][0]).stem == "toolrouter"

@@ -1,0 +1,135 @@
+"""list, tools, index, search, describe: what scripts and people are told."""
+
+from __future__ import annotations
+
+import re
+
+from tests.cli.conftest import TOOLS, Shell
+from toolrouter.catalog.tokens import definition_tokens
+
+
+def test_list_starts_nothing_and_tells_what_is_not_known_yet(shell: Shell) -> None:
+    shell.configure({"demo": shell.server(), "off": {"command": "x", "disabled": True}})
+    found = shell("list", "--json")
+    assert found.status == 0
+    assert found.json == [
+        {"name": "demo", "state": "new", "tools": 0, "tokens": 0, "error": ""},
+        {"name": "off", "state": "disabled", "tools": 0, "tokens": 0, "error": ""},
+    ]
+
+
+def test_index_tells_what_was_added_changed_and_removed(shell: Shell) -> None:
+    (first,) = shell("index", "--json").json["servers"]
+    assert first["added"] == ["demo__echo", "demo__fail", "demo__picture"]
+    assert first["tokens"] == sum(definition_tokens(tool) for tool in TOOLS)
+    shell.list_tools([TOOLS[0], {**TOOLS[1], "description": "Something else now"}])
+    (second,) = shell("index", "--json").json["servers"]
+    assert (second["added"], second["changed"], second["removed"]) == ([], ["demo__fail"], ["demo__picture"])
+    assert second["refused"][0]["name"] == "demo__fail"
+    assert second["refused"][0]["status"] == "withdrawn"
+
+
+def test_index_tells_what_was_refused_and_why_and_serves_the_rest(shell: Shell) -> None:
+    shell.list_tools([TOOLS[0], {"name": "bad", "inputSchema": "no schema"}])
+    found = shell("index")
+    assert found.status == 0
+    assert re.search(r"demo__bad is refused: .+", found.err)
+    assert {tool["name"]: tool["status"] for tool in shell("tools", "--json").json} == {
+        "demo__bad": "refused",
+        "demo__echo": "approved",
+    }
+
+
+def test_a_server_that_cannot_be_reached_costs_only_itself(shell: Shell) -> None:
+    shell.configure({"demo": shell.server(), "gone": {"command": "no-such-program-here"}})
+    found = shell("index", "--json")
+    assert found.status == 0
+    errors = {server["name"]: server["error"] for server in found.json["servers"]}
+    assert errors["demo"] == ""
+    assert "no-such-program-here" in errors["gone"]
+    states = {server["name"]: (server["state"], server["tools"]) for server in shell("list", "--json").json}
+    assert states == {"demo": ("sleeping", 3), "gone": ("failed", 0)}
+
+
+def test_index_fails_when_nothing_could_be_reached(shell: Shell) -> None:
+    shell.configure({"gone": {"command": "no-such-program-here"}})
+    assert shell("index", "--json").status == 1
+
+
+def test_a_server_with_an_unset_variable_is_never_started(shell: Shell) -> None:
+    shell.configure({"demo": shell.server(), "secret": {**shell.server(), "env": {"KEY": "${SURELY_NOT_SET}"}}})
+    found = shell("index", "--json")
+    errors = {server["name"]: server["error"] for server in found.json["servers"]}
+    assert "SURELY_NOT_SET, which is not set" in errors["secret"]
+    assert errors["demo"] == ""
+
+
+def test_tools_asks_servers_that_were_never_reached(shell: Shell) -> None:
+    found = shell("tools", "--json")
+    assert [sorted(tool) for tool in found.json] == [["hash", "name", "server", "status", "tokens"]] * 3
+    assert all(re.fullmatch("[0-9a-f]{64}", tool["hash"]) for tool in found.json)
+    assert "Asking demo" in found.err
+    assert "Asking" not in shell("tools", "--json").err
+
+
+def test_tools_can_be_limited_to_a_server(shell: Shell) -> None:
+    shell.configure({"demo": shell.server(), "other": shell.server()})
+    assert {tool["server"] for tool in shell("tools", "--server", "other", "--json").json} == {"other"}
+
+
+def test_an_unknown_server_is_named_with_its_like(shell: Shell) -> None:
+    for command in (("tools", "-s", "dmo"), ("index", "dmo"), ("search", "x", "-s", "dmo")):
+        found = shell(*command)
+        assert found.status == 1
+        assert "No server is called `dmo`. Did you mean `demo`?" in found.err
+
+
+def test_search_answers_scripts_in_a_fixed_form(shell: Shell) -> None:
+    found = shell("search", "repeat", "a", "text", "--json").json
+    assert sorted(found) == ["answered", "elapsed_ms", "hits"]
+    assert found["answered"] is True
+    best = found["hits"][0]
+    assert sorted(best) == ["name", "score", "server", "signature"]
+    assert (best["name"], best["server"]) == ("demo__echo", "demo")
+    assert 0 <= best["score"] <= 1
+    assert best["signature"].startswith("demo__echo(text*: str)")
+
+
+def test_search_explains_the_score_of_every_stage(shell: Shell) -> None:
+    assert shell("search", "repeat a text", "--explain", "--json").json["hits"][0]["parts"]
+    assert "demo__echo" in shell("search", "repeat a text", "--explain").out
+
+
+def test_quoted_words_are_several_tasks(shell: Shell) -> None:
+    found = shell("search", "repeat a text", "draw an image", "-k", "5", "--json").json
+    assert {"demo__echo", "demo__picture"} <= {hit["name"] for hit in found["hits"]}
+
+
+def test_describe_shows_the_definition_verbatim(shell: Shell) -> None:
+    (found,) = shell("describe", "demo__echo", "--json").json
+    assert found["definition"] == TOOLS[0]
+    assert found["name"] == "demo__echo"
+    page = shell("describe", "echo").out
+    assert "says that it only reads" in page
+    assert '"required"' in page
+
+
+def test_an_unknown_tool_is_named_with_its_like(shell: Shell) -> None:
+    found = shell("describe", "demo__eco")
+    assert found.status == 1
+    assert "demo__echo" in found.err
+    assert found.out == ""
+
+
+def test_people_get_tables(shell: Shell) -> None:
+    assert "demo" in shell("index").out
+    assert re.search(r"demo\s+sleeping\s+3", shell("list").out)
+    assert re.search(r"demo__echo\s+approved\s+\d+\s+Repeat a text", shell("tools").out)
+    assert "demo__echo(text*: str) - Repeat a text" in shell("search", "repeat a text").out
+
+
+def test_a_server_cannot_move_the_cursor_of_a_terminal(shell: Shell) -> None:
+    shell.list_tools([{**TOOLS[0], "description": "Repeat \x1b[2J\x1b]0;x\x07 a text"}])
+    shown = shell("tools").out + shell("describe", "demo__echo").out + shell("search", "repeat a text").out
+    assert "\x1b" not in shown
+    assert "\x07" not in shown

@@ -1,0 +1,107 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolrouter.catalog.tokens import count_tokens, definition_tokens
+from toolrouter.evaluation.recorded import QUERIES, recorded_set
+from toolrouter.evaluation.sets import Query, read_queries
+from toolrouter.evaluation.tokens import Prices, TaskCost, compare, task_cost
+from toolrouter.types import Tool, ToolId
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def tool(name: str, tokens: int = 100) -> Tool:
+    return Tool(ToolId(f"s__{name}"), "s", name, {"name": name}, "", tokens)
+
+
+TASK = TaskCost(10, 0.9, 1.0, 1.0, 100.0, 90.0, 200.0, 4.0)
+
+
+def test_break_even_follows_from_surface_and_tasks() -> None:
+    found = compare("x", [tool(str(n)) for n in range(100)], TASK, surface=500, tasks=5, prices=Prices())
+    assert found.everything == 10_000
+    assert found.session == 1_500  # 500 + 5 * 200
+    assert found.saved == pytest.approx(0.85)
+    assert found.pays_from_tools == 15  # 15 tools of 100 tokens
+    assert found.pays_until_searches == 47  # 500 + 47 * 200 = 9,900
+
+
+def test_few_tools_do_not_pay_and_the_report_says_so() -> None:
+    found = compare("x", [tool("a"), tool("b")], TASK, surface=500, tasks=5, prices=Prices())
+    assert found.saved < 0
+    assert found.pays_until_searches == 0
+
+
+def test_money_counts_every_request() -> None:
+    found = compare("x", [tool(str(n)) for n in range(100)], TASK, surface=500, tasks=1, prices=Prices(1.0, 0.1))
+    assert found.money_everything.uncached == pytest.approx(2 * 10_000 / 1e6)  # a call, and the answer
+    assert found.money_everything.cached == pytest.approx((10_000 + 1_000) / 1e6)
+    # Four requests: the context grows evenly from 500 to 700.
+    assert found.money_router.uncached == pytest.approx((500 + 550 + 600 + 650) / 1e6)
+    assert found.money_router.cached == pytest.approx((500 + 0.1 * (500 + 550 + 600) + 3 * 50) / 1e6)
+
+
+def test_a_missed_tool_costs_a_second_search() -> None:
+    tools = [tool("a"), tool("b")]
+    queries = [Query("1", "first", ("s__a",)), Query("2", "second", ("s__b",))]
+    found = task_cost(tools, queries, lambda _: ("s__a() - A", ["s__a"]))
+    assert found.found_at_once == 0.5
+    assert found.searches == 1.5
+    assert found.per_search == count_tokens('{"query":"first"}') + count_tokens("s__a() - A")
+
+
+def test_the_tokens_of_small_bundles_are_counted(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    tools = [
+        {"name": name, "description": f"Does {name} for you.", "inputSchema": {"type": "object"}} for name in "abc"
+    ]
+    for alias in ("one", "two"):
+        (folder / f"{alias}.json").write_text(json.dumps({"server": alias, "tools": tools}), encoding="utf-8")
+    status, out, err = command("bench", "tokens", "--data", folder, "--json", "--plot", tmp_path / "plots")
+    assert status == 0, err
+    found = json.loads(out)
+    (bundle,) = found["bundles"]
+    assert bundle["tools"] == 6
+    assert bundle["everything"] == 2 * sum(map(definition_tokens, tools))
+    assert bundle["saved"] < 0
+    assert "compact JSON" in found["serialisation"]
+    assert "<svg" in (tmp_path / "plots" / "tokens.html").read_text(encoding="utf-8")
+
+    status, out, err = command("bench", "tokens", "--data", folder, "--plot", tmp_path / "plots")
+    assert status == 0, err
+    assert "never" in out
+
+
+def test_a_folder_without_servers_is_named(command: Command, tmp_path: Path) -> None:
+    status, _, err = command("bench", "tokens", "--data", tmp_path)
+    assert status == 1
+    assert "holds no recorded servers" in err
+
+
+def test_every_bundled_query_finds_its_tools_and_twins_among_the_recorded() -> None:
+    found = recorded_set()
+    assert len(found.queries) == len(read_queries(QUERIES))
+    ids = {str(each.id) for each in found.tools}
+    for query in found.queries:
+        assert ids.issuperset(query.relevant)
+        assert all(ids.issuperset(twins) for twins in query.alt.values())
+
+
+def test_the_bundled_queries_are_of_many_kinds() -> None:
+    asked = read_queries(QUERIES)
+    assert len(asked) >= 250
+    kinds = {query.kind for query in asked}
+    assert {"exact", "paraphrase", "task", "multi", "none", "typo"} <= kinds
+    assert len([kind for kind in kinds if kind.startswith("lang:")]) >= 8
+    assert len({query.text.casefold() for query in asked}) == len(asked)
+    for query in asked:
+        assert (query.kind == "none") == (not query.relevant)
+        assert len(query.subqueries) == (len(query.relevant) if query.kind == "multi" else 0)
+        # No twin is another gold of the same query, and none is its own.
+        assert (
+            not {twin for twins in query.alt.values() for twin in twins} & set(query.relevant) or query.kind == "multi"
+        )

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes import World, definition, file_tools, make_tool, make_world
+from tests.server.hosts import connected
+from toolrouter.errors import NotFound
+from toolrouter.guard.flows import Conversation
+from toolrouter.server.gates import CONVERSATION, speaking_for
+from toolrouter.types import JsonObject, Status
+
+pytestmark = pytest.mark.anyio
+DONE: JsonObject = {"content": [{"type": "text", "text": "done"}]}
+HINT = {"readOnlyHint": True}
+
+
+def listened(world: World) -> list[JsonObject]:
+    events: list[JsonObject] = []
+    world.router.gates.audit = events.append
+    return events
+
+
+def flow_world(policy: str) -> World:
+    names = ("read_inbox", "notes", "send_mail", "sum")
+    tools = [make_tool("m", definition(name, name)) for name in names]
+    options = {"private": ["notes"], "untrusted": ["read_inbox"], "public_sink": ["send_mail"]}
+    behaviours: dict[tuple[str, str], Any] = {("m", name): DONE for name in names}
+    return make_world(tools, behaviours=behaviours, flows=policy, servers={"m": options})
+
+
+async def test_every_call_is_recorded_with_its_hash_and_without_its_arguments() -> None:
+    world = make_world(file_tools(), behaviours={("files", "read_file"): DONE})
+    events = listened(world)
+    async with connected(world) as host:
+        await host.initialize()
+        await host.call("call_tool", {"name": "files__read_file", "arguments": {"path": "the secret"}})
+        await host.call("call_tool", {"name": "files__read_file", "arguments": {}})
+        await host.call("call_tool", {"name": "nobody__knows"})
+        await host.call("call_read_tool", {"name": "git__git_log", "arguments": {"path": "x"}})
+    found = [(event["host"], event["tool"], event["decision"], event["outcome"]) for event in events]
+    assert found == [
+        ("test", "files__read_file", "allowed", "ok"),
+        ("test", "files__read_file", "refused: arguments", ""),
+        ("test", "nobody__knows", "refused: no such tool", ""),
+        ("test", "git__git_log", "refused: not read-only", ""),
+    ]
+    assert events[0]["hash"] == next(tool.hash for tool in file_tools() if tool.name == "read_file")
+    assert "the secret" not in str(events)
+
+
+async def test_a_lying_hint_lifts_no_gate_and_the_config_does() -> None:
+    tools = [make_tool("s", definition(name, name, annotations=HINT)) for name in ("delete_all", "peek", "erase_view")]
+    world = make_world(
+        tools,
+        behaviours={("s", tool.name): DONE for tool in tools},
+        servers={"s": {"read": ["erase_*"], "write": ["peek"]}},
+    )
+    refused = [(await world.router.call(tool.id, {}, read_only=True)).get("isError", False) for tool in tools]
+    assert refused == [True, True, False]
+
+
+@pytest.mark.parametrize(("policy", "sent"), [("off", True), ("warn", True), ("deny", False)])
+async def test_what_would_carry_private_data_out_is_told_or_stopped(policy: str, sent: bool) -> None:
+    world = flow_world(policy)
+    events = listened(world)
+    CONVERSATION.set(Conversation())
+    for name in ("send_mail", "notes", "read_inbox", "sum"):
+        assert "isError" not in await world.router.call(f"m__{name}", {})
+    result = await world.router.call("m__send_mail", {})
+    assert ("isError" not in result) is sent
+    assert ("flow" in events[-1]["decision"]) is (policy != "off")
+
+
+async def test_another_conversation_starts_clean() -> None:
+    world = flow_world("deny")
+    for _ in range(2):
+        speaking_for(Conversation(), {"name": "host"})
+        await world.router.call("m__notes", {})
+    assert "isError" not in await world.router.call("m__send_mail", {})
+
+
+async def test_results_are_cleaned_unless_the_config_says_otherwise() -> None:
+    dirty = {"content": [{"type": "text", "text": "a\x1b[0m\u202eb"}]}
+    for clean in (True, False):
+        world = make_world(file_tools(), behaviours={("files", "read_file"): dirty}, results={"clean": clean})
+        found = await world.router.call("files__read_file", {"path": "x"})
+        assert (found is dirty) is not clean
+
+
+async def test_a_search_says_how_many_tools_await_review_and_nothing_of_them() -> None:
+    hidden = [
+        make_tool("mail", definition("send_letter", "Send a letter to CANARY"), status=status)
+        for status in (Status.PENDING,)
+    ] + [make_tool("mail", definition("send_parcel", "Send a parcel"), status=Status.WITHDRAWN)]
+    gone = make_tool("off", definition("send_fax", "Send a letter by fax"), status=Status.PENDING)
+    rejected = make_tool("mail", definition("send_bill", "Send a letter"), status=Status.REJECTED)
+    world = make_world([*file_tools(), *hidden, gone, rejected], aliases=["files", "git", "mail"])
+    async with connected(world) as host:
+        await host.initialize()
+        text = await host.text_of("search_tools", {"query": "send a letter"})
+        quiet = await host.text_of("search_tools", {"query": "list the files"})
+        elsewhere = await host.text_of("search_tools", {"query": "send a letter", "servers": ["git"]})
+    assert "2 tools of server mail await the user's review: ask them to run `toolrouter review mail`." in text
+    assert "CANARY" not in text
+    assert "send_letter" not in text
+    assert "review" not in quiet + elsewhere
+
+
+async def test_a_change_under_the_call_is_recorded() -> None:
+    world = make_world(file_tools(), behaviours={("files", "read_file"): DONE})
+    events = listened(world)
+    world.fleet.when_started = lambda: world.show([])
+    with pytest.raises(NotFound):
+        await world.router.call("files__read_file", {"path": "x"})
+    assert events[0]["decision"] == "refused: changed since it was approved"

@@ -1,0 +1,104 @@
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from toolrouter.telemetry.logs import MASK, Masking, configure_logs
+
+logger = logging.getLogger("toolrouter.test")
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+
+
+def records(home: Path) -> list[dict[str, str]]:
+    lines = (home / "logs" / "toolrouter.log").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_record_reaches_stderr_as_a_line_and_the_file_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(home=tmp_path)
+    logger.warning("%s is away", "github", extra={"server": "github"})
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("warning toolrouter.test  github is away  server=github\n")
+    (record,) = records(tmp_path)
+    assert (record["level"], record["logger"], record["message"], record["server"]) == (
+        "warning", "toolrouter.test", "github is away", "github",
+    )  # fmt: skip
+
+
+def test_a_secret_is_masked_wherever_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = 'pa"ss\nword'
+    configure_logs(home=tmp_path, secrets=[secret])
+    try:
+        raise ValueError(f"refused {secret}")
+    except ValueError:
+        logger.exception("got %s", {"key": secret}, extra={"header": secret})
+    written = capsys.readouterr().err + (tmp_path / "logs" / "toolrouter.log").read_text(encoding="utf-8")
+    assert "word" not in written
+    assert written.count(MASK) >= 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer s3cr3tvalue",
+        "{'Authorization': 'Bearer s3cr3tvalue'}",
+        '"X-Api-Key": "s3cr3tvalue"',
+        "https://h/mcp?token=s3cr3tvalue&x=1",
+        "using bearer s3cr3tvalue now",
+        "ghp_s3cr3tvalue0000",
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) -> None:
+    masked = Masking()(text)
+    assert "s3cr3tvalue" not in masked
+    assert MASK in masked
+
+
+def test_short_values_are_left_alone_so_that_logs_stay_readable() -> None:
+    assert Masking(["1", "true", "8080"])("1 of 8080 is true") == "1 of 8080 is true"
+
+
+def test_the_longer_of_two_secrets_is_masked_whole() -> None:
+    assert Masking(["abcdef", "abcdefghi"])("abcdefghi abcdef") == f"{MASK} {MASK}"
+
+
+def test_setting_up_again_replaces_what_was_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(home=tmp_path / "a")
+    configure_logs(home=tmp_path / "b", level="debug", stderr_level="error")
+    logger.debug("once")
+    assert [record["message"] for record in records(tmp_path / "b")] == ["once"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_cannot_be_written_costs_the_file_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("", encoding="utf-8")
+    configure_logs(home=blocked)
+    logger.error("still here")
+    said = capsys.readouterr().err
+    assert "no log file" in said
+    assert "still here" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_the_log_file_is_its_owners_alone(tmp_path: Path) -> None:
+    configure_logs(home=tmp_path)
+    assert (tmp_path / "logs" / "toolrouter.log").stat().st_mode & 0o777 == 0o600

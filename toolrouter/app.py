@@ -1,0 +1,370 @@
+"""The composition root: settings → a running router. The only module that knows everyone."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from toolrouter.catalog.diff import diff_tools
+from toolrouter.catalog.live import LiveCatalog
+from toolrouter.catalog.store import open_store
+from toolrouter.config import EmbedderSettings, Settings
+from toolrouter.errors import ModelError, NotFound, StoreError
+from toolrouter.guard.admission import admitter
+from toolrouter.guard.inspection import scan_again
+from toolrouter.guard.policy import permits_offer, permitted
+from toolrouter.ports import Embedder, OnProgress, Store
+from toolrouter.server.hosts import Hosts
+from toolrouter.server.indexer import Indexer
+from toolrouter.server.indexer import OnProgress as OnIndexing
+from toolrouter.server.kept import KeptResults
+from toolrouter.server.router import Router
+from toolrouter.settings_file import ConfigWatch
+from toolrouter.telemetry.audit import AuditLog, now_in_utc
+from toolrouter.telemetry.logs import configure_masking
+from toolrouter.types import JsonObject, Listing, Server, ServerState, Tool
+from toolrouter.upstream.fleet import Fleet
+
+if TYPE_CHECKING:
+    from toolrouter.catalog.diff import Changes
+    from toolrouter.catalog.snapshot import Catalog
+    from toolrouter.retrieval.search import SearchAnswer
+
+logger = logging.getLogger(__name__)
+
+STORE_POLL_S = 2.0
+"""How soon an approval or an index run of another process takes effect."""
+CONFIG_POLL_S = 1.0
+"""How soon an edit of the config takes effect."""
+DUE_POLL_S = 30.0
+FIRST_BUILD_AFTER_S = 1.0
+"""Building takes the processor from the answers that a host waits for first; a search starts it at once."""
+FIRST_LISTING_S = 20.0
+"""After this the catalog counts as complete, whoever has not answered."""
+INDEX_WAIT_S = 900.0
+SCAN_AFTER_S = 5.0
+"""How long listings must have been quiet before the whole catalog is scanned again."""
+WRITE_BATCH_S = 0.2
+MAX_LATE_WRITES = 10_000
+
+
+class Running:
+    """A router with everything behind it; what commands and the serving loop work with."""
+
+    def __init__(
+        self, settings: Settings, store: Store, catalog: LiveCatalog, home: Path, on_indexing: OnIndexing | None
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.catalog = catalog
+        self.ready = anyio.Event()
+        self.late_writes = LateWrites()
+        self.audit = AuditLog(home)
+        self.indexer = Indexer(
+            lambda: catalog.snapshot, store, partial(make_embedder, settings.router.embedder), on_indexing
+        )
+        self.hosts = Hosts(lambda alias: catalog.snapshot.has_approved(alias))
+        self.fleet = Fleet(
+            settings,
+            catalog.snapshot.servers,
+            on_listing=self._on_listing,
+            on_state=self._on_state,
+            reverse=self.hosts.handlers,
+            home=home,
+        )
+        self.router = Router(
+            settings,
+            catalog,
+            self.fleet,
+            self.indexer.search,
+            first_indexing=self.ready,
+            log_use=lambda event: self.late_writes.add(partial(store.log_use, event)),
+        )
+        self.router.hosts = self.hosts
+        self.router.gates.audit = self.note
+        self._listed: dict[str, Changes] = {}
+        self._look_again = anyio.Event()
+        self._arrived = anyio.Event()
+
+    async def search(
+        self, queries: Sequence[str], *, k: int | None = None, servers: Collection[str] | None = None
+    ) -> SearchAnswer:
+        """See `Router.search`."""
+        await self.indexer.wait_current()
+        return await self.router.search(queries, k=k, servers=servers)
+
+    async def describe(self, names: Sequence[str]) -> Mapping[str, Tool | NotFound]:
+        """See `Router.describe`."""
+        return await self.router.describe(names)
+
+    async def call(
+        self, name: str, arguments: object, *, read_only: bool = False, on_progress: OnProgress | None = None
+    ) -> JsonObject:
+        """See `Router.call`."""
+        return await self.router.call(name, arguments, read_only=read_only, on_progress=on_progress)
+
+    async def index(self, aliases: Collection[str] | None = None, *, force: bool = False) -> dict[str, Changes]:
+        """Lists these servers, or those whose definitions are due, and indexes what came.
+
+        Returns:
+            What changed, by server; a server that could not be reached is absent, and `fleet.state` says why.
+        """
+        enabled = self.settings.enabled()
+        wanted = [alias for alias in (aliases if aliases is not None else enabled) if alias in enabled]
+        if not force:
+            due = set(self.fleet.due())
+            wanted = [alias for alias in wanted if alias in due]
+        before, self._listed = self.catalog.snapshot, {}
+        await self.fleet.refresh(wanted)
+        await anyio.to_thread.run_sync(self._scan_again)
+        with anyio.move_on_after(INDEX_WAIT_S) as patience:
+            await self.indexer.wait_current()
+        if patience.cancelled_caught:
+            raise ModelError(f"Indexing did not end within {INDEX_WAIT_S:g} s; what is done is kept. Run it again.")
+        return {alias: _changes_of(alias, before, self.catalog.snapshot, last) for alias, last in self._listed.items()}
+
+    async def serve_in_background(self) -> None:
+        """Keeps definitions fresh and follows other processes, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow_store)
+            tasks.start_soon(self._say_when_ready)
+            tasks.start_soon(self._scan_when_changed)
+            await self.hosts.wait_first()
+            tasks.start_soon(self._refresh_due, True)
+            while True:
+                self._look_again = anyio.Event()
+                with anyio.move_on_after(DUE_POLL_S):
+                    await self._look_again.wait()
+                # On its own: a server that hangs must not hold up one that an edit has just added.
+                tasks.start_soon(self._refresh_due, False)
+
+    async def _refresh_due(self, first: bool) -> None:
+        due = self.fleet.due()
+        await self.fleet.refresh(due)
+        if first:
+            if due:
+                # Whoever waits for the first listing searches next: the index must know of it.
+                await self.indexer.wait_current()
+            self.ready.set()
+
+    async def apply(self, settings: Settings) -> None:
+        """Goes on by other settings. Only servers that would be started differently are stopped; new ones are listed.
+
+        Raises:
+            StoreError: what is known of new servers cannot be read.
+        """
+        former, self.settings = self.settings, settings
+        self.router.apply(settings)
+        rules = admitter(settings.router.trust, settings=settings), permitted(settings), settings.enabled().keys()
+        try:
+            await anyio.to_thread.run_sync(self.catalog.apply, *rules)
+        finally:
+            self.fleet.apply(settings, self.catalog.snapshot.servers)
+            if settings.router.embedder != former.router.embedder:
+                self.indexer.use_embedder(partial(make_embedder, settings.router.embedder))
+            self._catalog_changed()
+            self._look_again.set()
+
+    async def follow_config(self, watch: ConfigWatch) -> None:
+        """Applies edits of the config as they are made, until cancelled."""
+        while True:
+            await anyio.sleep(CONFIG_POLL_S)
+            settings = await anyio.to_thread.run_sync(watch.poll)
+            if settings is None:
+                continue
+            configure_masking(watch.secrets)
+            try:
+                await self.apply(settings)
+            except StoreError as error:
+                logger.warning("%s", error)
+            logger.info("the config was edited: %d servers are in effect", len(settings.enabled()))
+
+    async def _say_when_ready(self) -> None:
+        """A server that hangs must not keep the others from being called complete."""
+        await anyio.sleep(FIRST_LISTING_S)
+        self.ready.set()
+
+    async def _scan_when_changed(self) -> None:
+        """What is harmless alone may be an attack beside the tools of a server that came later."""
+        while True:
+            await self._arrived.wait()
+            while self._arrived.is_set():
+                self._arrived = anyio.Event()
+                await anyio.sleep(SCAN_AFTER_S)
+            if await anyio.to_thread.run_sync(self._scan_again):
+                self._catalog_changed()
+
+    def _scan_again(self) -> bool:
+        try:
+            found = scan_again(self.catalog, self.store)
+            if found:
+                names = ", ".join(sorted({made.server for made in found}))
+                logger.warning("the scanner took back %d approvals that no person gave: %s", len(found), names)
+                self.catalog.reload()
+        except StoreError as error:
+            logger.warning("%s", error)
+            return False
+        return bool(found)
+
+    async def _follow_store(self) -> None:
+        while True:
+            await anyio.sleep(STORE_POLL_S)
+            try:
+                changed = await anyio.to_thread.run_sync(self.catalog.reload)
+            except StoreError as error:
+                logger.warning("%s", error)
+                continue
+            if changed:
+                self._catalog_changed()
+
+    async def _on_listing(self, listing: Listing) -> None:
+        changes = await anyio.to_thread.run_sync(self.catalog.absorb, listing)
+        self._listed[listing.server.alias] = changes
+        if changes:
+            self._arrived.set()
+        self._audit_changes(changes)
+        if changes.problem:
+            logger.warning("%s", changes.problem)
+        self._catalog_changed()
+
+    def _audit_changes(self, changes: Changes) -> None:
+        for what, tools in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
+            for tool in tools:
+                event = {"tool": tool.id, "server": tool.server, "hash": tool.hash, "decision": tool.status.value}
+                self.note({"kind": what, **event, "reason": tool.reason})
+
+    def note(self, event: JsonObject) -> None:
+        """Puts one event into the audit log."""
+        if self.settings.router.audit:
+            self.late_writes.add(partial(self.audit.write, {"at": now_in_utc(), **event}))
+
+    def _catalog_changed(self) -> None:
+        self.indexer.poke()
+        self.router.catalog_changed()
+
+    def _on_state(self, alias: str, state: ServerState, error: str) -> None:
+        known = self.catalog.snapshot.servers.get(alias) or Server(alias)
+        settled = state in {ServerState.FAILED, ServerState.RUNNING}
+        if settled and known.error != error:
+            self.late_writes.add(partial(self.catalog.note_server, replace(known, error=error)))
+
+
+class LateWrites:
+    """Writing that nobody waits for: done in order, in a worker thread, a batch at a time; the rest at the end."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque(maxlen=MAX_LATE_WRITES)
+        self._wake = anyio.Event()
+
+    def add(self, write: Callable[[], None]) -> None:
+        self._waiting.append(write)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Writes until cancelled."""
+        while True:
+            await self._wake.wait()
+            await anyio.sleep(WRITE_BATCH_S)
+            self._wake = anyio.Event()
+            await anyio.to_thread.run_sync(self.finish)
+
+    def finish(self) -> None:
+        """Writes what is left, in this thread."""
+        while self._waiting:
+            try:
+                self._waiting.popleft()()
+            except StoreError as error:
+                logger.warning("%s", error)
+
+
+def _changes_of(alias: str, before: Catalog, after: Catalog, last: Changes) -> Changes:
+    """What changed from start to end: a server may list more than once in between."""
+    old, new = ({tool.id: tool for tool in catalog.by_server(alias)} for catalog in (before, after))
+    return replace(diff_tools(old, new), refused=last.refused, problem=last.problem)
+
+
+@asynccontextmanager
+async def open_router(
+    settings: Settings,
+    *,
+    home: Path,
+    on_progress: OnIndexing | None = None,
+    serving: bool = False,
+    watch: ConfigWatch | None = None,
+) -> AsyncIterator[Running]:
+    """A running router over the state in `home`. With `serving`, definitions are kept fresh in the background.
+
+    With `watch`, edits of the config take effect while it runs.
+
+    Raises:
+        StoreError: the state cannot be opened.
+    """
+    store = open_store(home)
+    try:
+        catalog = LiveCatalog(
+            store,
+            admitter(settings.router.trust, settings=settings),
+            permitted(settings),
+            settings.enabled().keys(),
+            permits_offer(settings),
+        )
+        running = Running(settings, store, catalog, home, on_progress)
+        running.router.results = KeptResults(settings.router.results, home / "results")
+        try:
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(running.fleet.run)
+                first_after_s = FIRST_BUILD_AFTER_S if serving else math.inf
+                await tasks.start(partial(running.indexer.run, first_after_s=first_after_s))
+                tasks.start_soon(running.late_writes.run)
+                if serving:
+                    tasks.start_soon(running.serve_in_background)
+                else:
+                    running.ready.set()
+                if watch is not None:
+                    tasks.start_soon(running.follow_config, watch)
+                try:
+                    yield running
+                finally:
+                    running.indexer.stop()
+                    tasks.cancel_scope.cancel()
+        finally:
+            running.late_writes.finish()
+    finally:
+        store.close()
+
+
+def make_embedder(settings: EmbedderSettings) -> Embedder:
+    """The embedder that the settings ask for.
+
+    Raises:
+        ModelError: its model or its extra is missing.
+    """
+    match settings.kind:
+        case "builtin":
+            from toolrouter.index.onnx_embedder import OnnxEmbedder
+
+            return OnnxEmbedder(threads=settings.threads)
+        case "sentence-transformers":
+            from toolrouter.index.sentence_transformer import SentenceTransformerEmbedder
+
+            return SentenceTransformerEmbedder(settings.model, batch_size=settings.batch_size)
+        case "openai":
+            from toolrouter.index.http_embedder import HttpEmbedder
+
+            return HttpEmbedder(
+                settings.url,
+                settings.model,
+                api_key=settings.api_key,
+                timeout_s=settings.timeout_s,
+                batch_size=settings.batch_size,
+            )

@@ -1,0 +1,231 @@
+"""`toolrouter bench tokens`: what the model is shown with every tool loaded, and with toolrouter."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from toolrouter.cli import options
+from toolrouter.cli.output import Progress, print_json, print_table, print_text, say
+
+if TYPE_CHECKING:
+    from toolrouter.config import Settings
+    from toolrouter.evaluation.sets import EvalSet
+    from toolrouter.evaluation.tokens import Comparison, Prices
+    from toolrouter.retrieval.search_index import SearchIndex
+
+MOST_QUERIES = 100
+
+
+def command(
+    what: Annotated[Literal["tokens"], typer.Argument(help="tokens: definitions, searches, describes and calls.")],
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="The recorded servers, not those of the config.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Recorded servers of your own: ALIAS.json.")
+    ] = None,
+    tasks: Annotated[int, typer.Option(min=1, help="Tasks in one session.")] = 5,
+    price: Annotated[float, typer.Option(min=0, help="Price of a million input tokens.")] = 3.0,
+    cached_price: Annotated[float, typer.Option(min=0, help="Price of a million tokens read from a cache.")] = 0.3,
+    plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where tokens.html and tokens.png go.")] = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Runs real queries as tasks: a search, the definitions of the tools needed, and a call of each.
+
+    Over your own servers the queries are the first sentences of tools' descriptions; over recorded ones they are
+    written by hand. Needs no server to run.
+    """
+    from toolrouter.evaluation.tokens import SERIALISATION, Prices
+    from toolrouter.settings_file import home_folder
+
+    prices = Prices(price, cached_price)
+    bundles, settings = _recorded(data) if recorded or data else _own(config)
+    compared = [_compare(name, found, settings, tasks, prices) for name, found in bundles.items()]
+    files = _draw(compared, plot or home_folder() / "reports")
+    if json:
+        print_json(
+            {
+                "serialisation": SERIALISATION,
+                "prices": asdict(prices),
+                "bundles": [asdict(each) for each in compared],
+                "plots": [str(file) for file in files],
+            }
+        )
+    else:
+        _show(compared, prices, files)
+
+
+def _recorded(folder: Path | None) -> tuple[dict[str, EvalSet], Settings]:
+    from toolrouter.config import Settings
+    from toolrouter.evaluation.bundles import ALL_RECORDED, BUNDLES, FEWEST_SERVERS
+    from toolrouter.evaluation.recorded import RECORDED, recorded_set
+
+    every = recorded_set(folder or RECORDED)
+    bundles = {}
+    for name, aliases in BUNDLES.items():
+        there = [alias for alias in every.servers if alias.removesuffix("-legacy") in aliases]
+        if len(there) >= FEWEST_SERVERS:
+            bundles[name] = _part(every, name, there)
+    return {**bundles, ALL_RECORDED: every}, Settings.model_validate({})
+
+
+def _part(every: EvalSet, name: str, aliases: list[str]) -> EvalSet:
+    tools = tuple(tool for tool in every.tools if tool.server in aliases)
+    ids = {str(tool.id) for tool in tools}
+    queries = tuple(query for query in every.queries if query.relevant and ids.issuperset(query.relevant))
+    return replace(every, name=name, tools=tools, queries=queries)
+
+
+def _own(config: Path | None) -> tuple[dict[str, EvalSet], Settings]:
+    from toolrouter.evaluation.own import own_catalog
+    from toolrouter.evaluation.sets import EvalSet
+    from toolrouter.settings_file import home_folder, load_settings
+
+    loaded = load_settings(config)
+    catalog = own_catalog(loaded.settings, home_folder())
+    found = EvalSet("your servers", catalog.visible, _asked_as_described(catalog.visible), (), catalog.servers)
+    return {found.name: found}, loaded.settings
+
+
+def _asked_as_described(tools: Any) -> Any:
+    """The first sentence of each description, as if somebody asked for just that; for some tools drawn at random."""
+    import random
+
+    from toolrouter.evaluation.sets import Query
+    from toolrouter.server.words import clip, first_sentence
+
+    described = [tool for tool in tools if tool.description.strip()] or list(tools)
+    some = random.Random(0).sample(described, min(MOST_QUERIES, len(described)))  # noqa: S311 - a sample
+    return tuple(
+        Query(str(tool.id), clip(first_sentence(tool.description), 200) or tool.name, (str(tool.id),)) for tool in some
+    )
+
+
+def _compare(name: str, found: EvalSet, settings: Settings, tasks: int, prices: Prices) -> Comparison:
+    from toolrouter.cli.bench_router import ShownRouter
+    from toolrouter.evaluation.tokens import compare, task_cost
+    from toolrouter.retrieval.search import search
+
+    index = _index(found)
+    shown = ShownRouter(found, settings, lambda queries, wanted: search(index, queries, wanted))
+    # Nobody wrote queries over a folder of one's own.
+    answerable = [query for query in found.queries if query.relevant] or _asked_as_described(found.tools)
+    task = task_cost(found.tools, answerable, shown.answer)
+    return compare(name, found.tools, task, surface=shown.surface_tokens(), tasks=tasks, prices=prices)
+
+
+def _index(found: EvalSet) -> SearchIndex:
+    from toolrouter.evaluation.indexing import open_index
+    from toolrouter.settings_file import home_folder
+
+    progress = Progress()
+    try:
+        return open_index(
+            found,
+            retriever="hybrid",
+            embedder="builtin",
+            home=home_folder(),
+            on_progress=lambda done, total: progress(f"embedding {found.name}", done, total),
+        )
+    finally:
+        progress.clear()
+
+
+_COLUMNS = (
+    "servers",
+    "n",
+    "tools",
+    "everything",
+    "surface",
+    "search",
+    "describe",
+    "session",
+    "saved",
+    "pays from",
+    "until",
+)
+
+
+def _show(compared: list[Comparison], prices: Prices, files: list[Path]) -> None:
+    from toolrouter.evaluation.tokens import SERIALISATION
+
+    tasks = compared[0].tasks
+    print_table(_COLUMNS, [_row(each) for each in compared], right=_COLUMNS[1:])
+    print_text(
+        f"\nTokens ({SERIALISATION}).\n"
+        "everything: all definitions. surface: what toolrouter shows at the start. search, describe: one of each,\n"
+        f"with its answer. session: the surface and {tasks} tasks; a missed tool costs a second search.\n"
+        "pays from: tools of this weight from which on a session costs less. until: searches until it costs more."
+    )
+    columns = (
+        "servers",
+        "everything",
+        "with toolrouter",
+        "everything, cached",
+        "with toolrouter, cached",
+        "found at once",
+    )
+    rows = [
+        (
+            each.name,
+            f"{each.money_everything.uncached:.4f}",
+            f"{each.money_router.uncached:.4f}",
+            f"{each.money_everything.cached:.4f}",
+            f"{each.money_router.cached:.4f}",
+            f"{100 * each.task.found_at_once:.0f} %",
+        )
+        for each in compared
+    ]
+    print_text(
+        f"\nMoney per session of {tasks} tasks, at {prices.per_million:g} per million input tokens "
+        f"({prices.cached_per_million:g} from the cache), tools alone:\n"
+    )
+    print_table(columns, rows, right=columns[1:])
+    for file in files:
+        say(f"Plot: {file}")
+
+
+def _row(each: Comparison) -> tuple[str, ...]:
+    return (
+        each.name,
+        str(each.servers),
+        str(each.tools),
+        f"{each.everything:,}",
+        f"{each.surface:,}",
+        f"{each.task.per_search:,.0f}",
+        f"{each.task.per_describe:,.0f}",
+        f"{each.session:,}",
+        f"{100 * each.saved:.1f} %",
+        f"{each.pays_from_tools} tools",
+        f"{each.pays_until_searches}" if each.pays_until_searches else "never",
+    )
+
+
+def _draw(compared: list[Comparison], folder: Path) -> list[Path]:
+    from toolrouter.errors import ToolrouterError
+    from toolrouter.evaluation.charts import Chart, Series, write_html, write_png
+
+    longest = min(400, max(each.pays_until_searches for each in compared) * 5 // 4 + 10)
+    searches = range(0, longest + 1, max(1, longest // 40))
+    lines = []
+    for colour, each in enumerate(compared):
+        per_round = each.task.per_task / each.task.searches
+        lines.append(Series(f"{each.name}: everything", [(n, each.everything) for n in searches], False, True, colour))
+        lines.append(
+            Series(f"{each.name}: toolrouter", [(n, each.surface + n * per_round) for n in searches], colour=colour)
+        )
+    chart = Chart("Tools in the context", "searches in the session", "o200k tokens", lines, log_y=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    page, picture = folder / "tokens.html", folder / "tokens.png"
+    write_html(page, chart, table=[_COLUMNS, *(_row(each) for each in compared)])
+    try:
+        write_png(picture, chart)
+    except ToolrouterError as error:
+        say(str(error))
+        return [page]
+    return [page, picture]

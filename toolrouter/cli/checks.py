@@ -1,0 +1,229 @@
+"""The checks of `toolrouter doctor`, in the order in which things depend on each other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from toolrouter.app import open_router
+from toolrouter.catalog.tokens import count_tokens
+from toolrouter.cli.output import Progress, one_line
+from toolrouter.cli.session import server_error
+from toolrouter.config import Settings, Transport, UpstreamSpec
+from toolrouter.daemon.control import daemon_status, find_place
+from toolrouter.errors import LOGIN_NEEDED, ToolrouterError
+from toolrouter.settings_file import Loaded, home_folder, load_settings
+from toolrouter.telemetry.logs import Masking, configure_logs
+
+if TYPE_CHECKING:
+    from toolrouter.app import Running
+
+_INSTALLERS = {
+    "npx": "install Node.js (https://nodejs.org)",
+    "node": "install Node.js (https://nodejs.org)",
+    "uvx": "install uv (https://docs.astral.sh/uv)",
+    "uv": "install uv (https://docs.astral.sh/uv)",
+    "docker": "install Docker (https://docs.docker.com)",
+}
+_OLDEST_PYTHON = (3, 11)
+_PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. `outcome` is ok, warning or problem; a problem says how it is mended."""
+
+    subject: str
+    outcome: str
+    detail: str
+    fix: str = ""
+
+
+def examine(config: Path | None, *, connect: bool, verbose: bool = False) -> list[Finding]:
+    """All findings. What cannot be checked because of an earlier problem is left out."""
+    findings = [_tokenizer(), _home()]
+    try:
+        loaded = load_settings(config)
+    except ToolrouterError as error:
+        unusable = Finding("config", "problem", str(error), "correct the file, then run doctor again")
+        return [unusable, *_kept_config(config), *findings]
+    configure_logs(
+        level="debug" if verbose else loaded.settings.router.log_level,
+        stderr_level="debug" if verbose else "critical",
+        home=home_folder(),
+        secrets=loaded.secrets,
+    )
+    launches = list(_launches(loaded.settings))
+    findings = [*_config(loaded), *_daemon(loaded), *findings, *launches]
+    broken = {launch.subject for launch in launches if launch.outcome == "problem"}
+    wanted = [alias for alias in loaded.settings.enabled() if alias not in broken] if connect else []
+    try:
+        findings += anyio.run(_router, loaded.settings, wanted)
+    except* ToolrouterError as group:
+        findings += [
+            Finding("router", "problem", str(error), "see the message; the folder of the state is named above")
+            for error in group.exceptions
+        ]
+    masking = Masking(loaded.secrets)
+    return [replace(finding, detail=masking(finding.detail)) for finding in findings]
+
+
+def _config(loaded: Loaded) -> Iterator[Finding]:
+    enabled = loaded.settings.enabled()
+    yield Finding("config", "ok", f"{loaded.path}: {len(enabled)} servers")
+    if not loaded.settings.servers:
+        yield Finding("config", "warning", "no servers", "toolrouter add NAME -- COMMAND, or toolrouter import FILE")
+    for warning in loaded.warnings:
+        yield Finding("config", "warning", warning, "correct the key, or remove it")
+
+
+def _kept_config(config: Path | None) -> Iterator[Finding]:
+    """A daemon that runs is not hurt by a config that broke."""
+    try:
+        found = daemon_status(find_place(None if config is None else str(config)))
+    except ToolrouterError:
+        return
+    if found is not None:
+        yield Finding("daemon", "warning", f"process {found['pid']} serves by the config before the last edit")
+
+
+def _daemon(loaded: Loaded) -> Iterator[Finding]:
+    try:
+        found = daemon_status(find_place(str(loaded.path)))
+    except ToolrouterError as error:
+        yield Finding("daemon", "problem", str(error), "toolrouter stop; a host starts it again")
+        return
+    if found is None:
+        yield Finding("daemon", "ok", "none runs; the first host starts it")
+    elif found["config_problem"]:
+        fix = "correct the file: it takes effect by itself"
+        yield Finding("daemon", "problem", f"keeps the config before the last edit: {found['config_problem']}", fix)
+    else:
+        running = [alias for alias, each in found["servers"].items() if each["state"] == "running"]
+        hosts = f"process {found['pid']}, {len(found['hosts'])} hosts"
+        yield Finding("daemon", "ok", f"{hosts}, running: {', '.join(running) or 'no server'}")
+
+
+def _tokenizer() -> Finding:
+    try:
+        count_tokens("one two three")
+    except ToolrouterError as error:
+        return Finding("tokenizer", "problem", str(error), "install toolrouter again")
+    return Finding("tokenizer", "ok", "o200k, offline")
+
+
+def _home() -> Finding:
+    home = home_folder()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(home).free
+    except OSError as error:
+        fix = "make the folder writable, or set TOOLROUTER_HOME to another one"
+        return Finding("state", "problem", f"{home}: {error.strerror or error}", fix)
+    if not os.access(home, os.W_OK):
+        return Finding("state", "problem", f"{home} cannot be written", "make it writable, or set TOOLROUTER_HOME")
+    if free < 100 * 2**20:
+        return Finding("state", "warning", f"{home}: {free // 2**20} MiB left on the disk", "free some space")
+    return Finding("state", "ok", str(home))
+
+
+def _launches(settings: Settings) -> Iterator[Finding]:
+    for alias, spec in settings.enabled().items():
+        if spec.unusable:
+            yield Finding(alias, "problem", spec.unusable, "set the variable where the host starts toolrouter")
+        elif spec.transport is Transport.STDIO:
+            yield from _command(alias, spec)
+
+
+def _command(alias: str, spec: UpstreamSpec) -> Iterator[Finding]:
+    command = spec.command or ""
+    found = shutil.which(command, path=spec.env.get("PATH"))
+    if spec.cwd and not Path(spec.cwd).expanduser().is_dir():
+        yield Finding(alias, "problem", f"its folder {spec.cwd} does not exist", "correct `cwd`, or make the folder")
+    elif not found:
+        fix = _INSTALLERS.get(Path(command).stem, "install it, or write its full path as `command`")
+        yield Finding(alias, "problem", f"`{command}` is not on PATH", fix)
+    elif "/" not in command and "\\" not in command and _is_in_an_environment(Path(found)):
+        detail = f"`{command}` is {found}, inside a virtual environment that a host may not have on its PATH"
+        yield Finding(alias, "warning", detail, f"write {found} as `command`")
+
+
+def _is_in_an_environment(program: Path) -> bool:
+    return any((folder / "pyvenv.cfg").exists() for folder in program.parents[1:2]) and sys.prefix != sys.base_prefix
+
+
+async def _router(settings: Settings, wanted: Sequence[str]) -> list[Finding]:
+    """Connects to the wanted servers and looks at what is known of all."""
+    progress = Progress()
+    try:
+        async with open_router(settings, home=home_folder(), on_progress=progress) as router:
+            found = await _servers(router, wanted)
+            return [*found, *_catalog(router), await _model(router)]
+    finally:
+        progress.clear()
+
+
+async def _servers(router: Running, wanted: Sequence[str]) -> list[Finding]:
+    started = time.monotonic()
+    with anyio.move_on_after(_PATIENCE_S):
+        await router.index(wanted, force=True)
+    took = time.monotonic() - started
+    return [_server(router, alias, took) for alias in wanted]
+
+
+def _server(router: Running, alias: str, took: float) -> Finding:
+    server, error = router.catalog.snapshot.servers.get(alias), server_error(router, alias)
+    if error or server is None or not server.listed_at:
+        detail = one_line(error or f"no answer within {took:.0f} s", 400)
+        fix = f"toolrouter login {alias}" if LOGIN_NEEDED in error else _fix(router.settings.servers[alias])
+        return Finding(alias, "problem", detail, fix)
+    tools = [tool for tool in router.catalog.snapshot.visible if tool.server == alias]
+    tokens = sum(tool.tokens for tool in tools)
+    title = one_line(f"{server.title or alias} {server.version}", 60)
+    return Finding(alias, "ok", f"{title}, MCP {server.protocol_version}: {len(tools)} tools, {tokens:,} tokens")
+
+
+def _fix(spec: UpstreamSpec) -> str:
+    if spec.transport is Transport.STDIO:
+        # Its arguments may hold secrets by now.
+        return f"run it by hand and read what it says: {spec.command}{' …' if spec.args else ''}"
+    return 'check the address and the headers; a server of the older kind needs "type": "sse"'
+
+
+def _catalog(router: Running) -> Iterator[Finding]:
+    snapshot = router.catalog.snapshot
+    hidden = len(snapshot.tools) - len(snapshot.visible)
+    tokens = sum(tool.tokens for tool in snapshot.visible)
+    detail = f"{len(snapshot.visible)} tools, {tokens:,} o200k tokens" + (f", {hidden} not usable" if hidden else "")
+    if hidden:
+        yield Finding("catalog", "warning", detail, "toolrouter tools shows which and why; toolrouter approve NAME")
+    else:
+        yield Finding("catalog", "ok", detail)
+
+
+async def _model(router: Running) -> Finding:
+    kind = router.settings.router.embedder.kind
+    if not router.catalog.snapshot.visible:
+        return Finding("search", "warning", "nothing to search yet", "toolrouter index")
+    try:
+        await router.indexer.wait_current()
+        answer = await router.search(["list what is there"])
+    except ToolrouterError as error:
+        return Finding("search", "problem", str(error), _MODEL_FIXES.get(kind, "install toolrouter again"))
+    if answer.warning:
+        return Finding("search", "warning", answer.warning, _MODEL_FIXES.get(kind, "install toolrouter again"))
+    return Finding("search", "ok", f"{kind} model, {answer.elapsed_ms:.0f} ms for a query")
+
+
+_MODEL_FIXES = {
+    "openai": "check toolrouter.embedder.url and api_key, and that the endpoint runs",
+    "sentence-transformers": "pip install 'toolrouter[models]', and check toolrouter.embedder.model",
+}

@@ -1,0 +1,62 @@
+"""`toolrouter describe`: definitions, verbatim."""
+
+from __future__ import annotations
+
+import json as json_text
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolrouter.catalog.signature import signature
+from toolrouter.cli import options
+from toolrouter.cli.output import print_json, print_text, printable
+from toolrouter.cli.session import index_what_is_new, with_router
+from toolrouter.errors import NotFound
+from toolrouter.types import Tool
+
+if TYPE_CHECKING:
+    from toolrouter.app import Running
+
+
+def command(
+    name: Annotated[list[str], typer.Argument(metavar="NAME", help="Tools, as `search` and `tools` name them.")],
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Prints what the server said, unchanged."""
+
+    async def find(router: Running) -> list[Tool]:
+        await index_what_is_new(router, tell=False)
+        found = await router.describe(name)
+        missing = [each for each in found.values() if isinstance(each, NotFound)]
+        if missing:
+            raise missing[0]
+        return [each for each in found.values() if isinstance(each, Tool)]
+
+    tools = with_router(config, find, verbose=verbose)
+    if json:
+        print_json([_entry(tool) for tool in tools])
+    else:
+        print_text("\n\n".join(_page(tool) for tool in tools))
+
+
+def _entry(tool: Tool) -> dict[str, object]:
+    return {
+        "name": tool.id,
+        "server": tool.server,
+        "status": tool.status.value,
+        "hash": tool.hash,
+        "tokens": tool.tokens,
+        "definition": tool.raw,
+    }
+
+
+def _page(tool: Tool) -> str:
+    schema = json_text.dumps(tool.input_schema, indent=2, ensure_ascii=False)
+    kind = "says that it only reads" if tool.read_only else "may change things"
+    return printable(
+        f"{signature(tool)}\n"
+        f"server {tool.server}, {tool.status.value}, {tool.tokens} tokens, {kind}, sha256 {tool.hash[:12]}…\n\n"
+        f"{tool.description}\n\nArguments: {schema}"
+    )

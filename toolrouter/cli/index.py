@@ -1,0 +1,84 @@
+"""`toolrouter index`: asks servers for their tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolrouter.cli import options
+from toolrouter.cli.errors import DONE, FAILED
+from toolrouter.cli.output import one_line, print_json, print_table, say
+from toolrouter.cli.session import known_alias, server_error, with_router
+from toolrouter.errors import ConfigError
+from toolrouter.types import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toolrouter.app import Running
+    from toolrouter.catalog.diff import Changes
+
+_OUTCOMES = ("added", "changed", "removed")
+
+
+def command(
+    server: Annotated[
+        list[str] | None, typer.Argument(metavar="SERVER", help="Servers; else all that are enabled.")
+    ] = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Starts each server, fetches its tools, embeds what is new. Exit status 1 when none could be reached."""
+
+    async def work(router: Running) -> dict[str, Any]:
+        wanted = [known_alias(router, name) for name in server or ()] or list(router.settings.enabled())
+        if not wanted:
+            raise ConfigError("There is no server to index. Add one with `toolrouter add` or `toolrouter import`.")
+        changes = await router.index(wanted, force=True)
+        return _report(router, wanted, changes)
+
+    report = with_router(config, work, verbose=verbose)
+    if json:
+        print_json(report)
+    else:
+        _show(report)
+    reached = [entry for entry in report["servers"] if not entry["error"]]
+    return DONE if reached else FAILED
+
+
+def _report(router: Running, wanted: list[str], changes: Mapping[str, Changes]) -> dict[str, Any]:
+    """What happened to each server's tools; `changes` has those servers that answered."""
+    return {"servers": [_entry(router, alias, changes.get(alias)) for alias in wanted]}
+
+
+def _entry(router: Running, alias: str, changes: Changes | None) -> dict[str, Any]:
+    own = router.catalog.snapshot.by_server(alias)
+    usable = [tool for tool in own if tool.status is Status.APPROVED]
+    return {
+        "name": alias,
+        "tools": len(usable),
+        "tokens": sum(tool.tokens for tool in usable),
+        "error": "" if changes is not None else server_error(router, alias) or "no answer",
+        "added": [tool.id for tool in changes.added] if changes is not None else [],
+        "changed": [tool.id for tool in changes.changed] if changes is not None else [],
+        "removed": [tool.id for tool in changes.removed] if changes is not None else [],
+        "refused": [
+            {"name": tool.id, "status": tool.status.value, "reason": tool.reason}
+            for tool in own
+            if tool.status is not Status.APPROVED
+        ],
+    }
+
+
+def _show(report: dict[str, Any]) -> None:
+    rows = []
+    for entry in report["servers"]:
+        counts = [str(len(entry[outcome]) or "") for outcome in (*_OUTCOMES, "refused")]
+        rows.append((entry["name"], str(entry["tools"]), f"{entry['tokens']:,}", *counts, one_line(entry["error"], 90)))
+    columns = ("name", "tools", "tokens", *_OUTCOMES, "refused", "error")
+    print_table(columns, rows, right=columns[1:-1])
+    for entry in report["servers"]:
+        for refused in entry["refused"]:
+            say(f"{refused['name']} is {refused['status']}: {one_line(refused['reason'])}")

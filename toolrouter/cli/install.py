@@ -1,0 +1,170 @@
+"""`toolrouter install`: toolrouter into the applications that call MCP servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolrouter.cli import options
+from toolrouter.cli.editing import open_for_editing
+from toolrouter.cli.errors import DONE, FAILED, UsageError
+from toolrouter.cli.installing import confirmed, hosts_named, launch_words, print_diff, surroundings
+from toolrouter.cli.output import print_table, say
+from toolrouter.errors import ToolrouterError
+from toolrouter.settings_file import home_folder
+
+if TYPE_CHECKING:
+    from toolrouter.hosts.block import HostFile
+    from toolrouter.hosts.moving import HostPlan, Plan
+    from toolrouter.hosts.places import Host
+
+
+def command(
+    host: Annotated[list[str] | None, typer.Argument(metavar="HOST", help="As listed without arguments.")] = None,
+    everywhere: Annotated[bool, typer.Option("--all", help="Into every host that is found here.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    no_keyring: Annotated[bool, typer.Option("--no-keyring", help="Leave secrets as they are written.")] = False,
+    links: Annotated[bool, typer.Option("--links", help="Print install links for Cursor and VS Code.")] = False,
+    mcpb: Annotated[
+        Path | None, typer.Option("--mcpb", metavar="OUT", help="Write a bundle for Claude Desktop.")
+    ] = None,
+    config: options.Config = None,
+) -> int:
+    """Moves a host's servers into toolrouter's config and puts toolrouter in their place, after showing what changes.
+
+    The host's file is kept as it was, and `toolrouter uninstall` brings it back. Without arguments: what is found here.
+    """
+    if mcpb is not None:
+        return _write_bundle(mcpb)
+    if links:
+        return _print_links(config)
+    if not host and not everywhere:
+        return _list_hosts()
+    return _install(hosts_named(host, everywhere=everywhere), config, yes=yes, dry_run=dry_run, no_keyring=no_keyring)
+
+
+def _install(hosts: Sequence[Host], config: Path | None, *, yes: bool, dry_run: bool, no_keyring: bool) -> int:
+    from toolrouter.hosts.moving import Launch, carry_out, plan_installation
+    from toolrouter.keyrings import is_usable
+
+    files, status = _readable(hosts)
+    ours = open_for_editing(config)
+    use_keyring = not no_keyring and is_usable()
+    launch = Launch(*launch_words(ours.path))
+    plan = plan_installation(files, ours, launch, use_keyring=use_keyring)
+    for each in plan.hosts:
+        _say_what_moves(each)
+    if not plan.changes:
+        say("Nothing to do: toolrouter is in place.")
+        return status
+    _show(plan)
+    _say_where_secrets_go(plan, no_keyring=no_keyring)
+    if dry_run or not confirmed("Write this?", yes=yes):
+        say("Nothing was changed.")
+        return status
+    _say_what_was_done(plan, carry_out(plan, home_folder()))
+    return status
+
+
+def _say_where_secrets_go(plan: Plan, *, no_keyring: bool) -> None:
+    if plan.in_the_clear:
+        why = "as asked" if no_keyring else "there is no keyring here (or `pip install 'toolrouter[keyring]'`)"
+        say(f"Secrets of {', '.join(plan.in_the_clear)} stay in the clear in {plan.config.path}: {why}.")
+    if plan.secrets:
+        say(f"{len(plan.secrets)} secrets go into the keyring; the files from before, which are kept, still hold them.")
+
+
+def _say_what_was_done(plan: Plan, backups: Mapping[str, Path | None]) -> None:
+    if plan.added:
+        say(f"Wrote {plan.config.path}.")
+    changed = [each.before for each in plan.hosts if each.changes]
+    for file in changed:
+        kept = backups[file.host.id]
+        say(f"Wrote {file.path}" + (f"; as it was: {kept}." if kept else "; it is new."))
+    restart = f", then restart {', '.join(file.host.title for file in changed)}" if changed else ""
+    say(f"Next: `toolrouter index`{restart}.")
+
+
+def _readable(hosts: Sequence[Host]) -> tuple[list[HostFile], int]:
+    """One file that cannot be read does not keep the others from being changed."""
+    from toolrouter.hosts.block import read_host_file
+
+    files, status, around = [], DONE, surroundings()
+    for host in hosts:
+        try:
+            files.append(read_host_file(host, host.config_file(around)))
+        except ToolrouterError as error:
+            if len(hosts) == 1:
+                raise
+            say(f"{host.id}: left out: {error}")
+            status = FAILED
+    return files, status
+
+
+def _say_what_moves(plan: HostPlan) -> None:
+    host, servers = plan.before.host, plan.servers
+    moved = ", ".join(name if name == alias else f"{name} (as {alias})" for name, alias in plan.aliases.items())
+    say(f"{host.title} ({plan.before.path}): " + (f"takes over {moved}." if moved else "has no servers to take over."))
+    for name, reason in servers.left.items():
+        say(f"  {name}: stays there, {reason}.")
+    for note in servers.notes:
+        say(f"  {note}.")
+
+
+def _show(plan: Plan) -> None:
+    if plan.added:
+        before = plan.config.text if plan.config.path.exists() else ""
+        print_diff(plan.config.path, before, plan.config_after, plan.known_secrets)
+    for host in plan.hosts:
+        before = (host.before.data or b"").decode()
+        print_diff(host.before.path, before, host.after, plan.known_secrets)
+
+
+def _list_hosts() -> int:
+    from toolrouter.hosts.block import read_host_file
+    from toolrouter.hosts.entries import servers_of
+    from toolrouter.hosts.places import present_hosts
+
+    around, rows = surroundings(), []
+    for host in present_hosts(around):
+        path = host.config_file(around)
+        try:
+            file = read_host_file(host, path)
+            found = servers_of(host, file.servers)
+            state = "installed" if found.ours else "no"
+            count = str(len(found.taken) + len(found.left))
+        except ToolrouterError as error:
+            state, count = f"cannot be read: {error}", ""
+        rows.append((host.id, state, count, str(path)))
+    if rows:
+        print_table(("host", "toolrouter", "servers", "file"), rows, right=("servers",))
+        say("Install with `toolrouter install HOST …` or `--all`; `--dry-run` shows what would change.")
+    else:
+        say("No host is found here. Name one to make its config: `toolrouter install claude-code`.")
+    return DONE
+
+
+def _print_links(config: Path | None) -> int:
+    from toolrouter.hosts.links import install_links
+
+    words, _ = launch_words(open_for_editing(config).path)
+    for name, link in install_links(words).items():
+        say(f"{name}:")
+        print(link)
+    return DONE
+
+
+def _write_bundle(out: Path) -> int:
+    from toolrouter.hosts.links import bundle
+    from toolrouter.hosts.moving import write_bytes
+
+    if out.suffix != ".mcpb":
+        raise UsageError(f"{out} must end in .mcpb: Claude Desktop opens it by that.")
+    write_bytes(out.expanduser(), bundle())
+    say("Open it with Claude Desktop. It installs toolrouter with uv and reads your own config.")
+    print(out)
+    return DONE

@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="The config; else TOOLROUTER_CONFIG, ./toolrouter.json, your own."
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+UnusedConfig = Annotated[
+    Path | None, typer.Option("--config", "-c", hidden=True, help="Accepted as everywhere; this command needs none.")
+]

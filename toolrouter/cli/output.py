@@ -1,0 +1,91 @@
+"""How commands talk: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_json(value: Any) -> None:
+    """Prints as UTF-8 whatever the terminal's encoding is: this is for machines."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogatepass") + b"\n")
+    sys.stdout.flush()
+
+
+def print_text(text: str) -> None:
+    """Prints data for people; what the terminal cannot show becomes `?`."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, errors="replace").decode(encoding))
+
+
+def say(text: str) -> None:
+    """Says something about the work to the person."""
+    encoding = sys.stderr.encoding or "utf-8"
+    print(text.encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """A table as wide as its content; on a terminal no wider than that."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        # Text, not markup: what a server calls itself must not style our output.
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 500, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    print_text("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, so that no server can move the cursor of a terminal."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
+def one_line(text: str, most: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+class Progress:
+    """Shows one changing line on a terminal, and elsewhere a line per second at most."""
+
+    def __init__(self) -> None:
+        self._shown_at = 0.0
+        self._width = 0
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        finished = done >= total
+        if stage == self._stage and not finished and now - self._shown_at < (0.1 if sys.stderr.isatty() else 1.0):
+            return
+        self._stage, self._shown_at = stage, now
+        self._show(f"{stage} {done}/{total}" if total else stage)
+
+    def _show(self, text: str) -> None:
+        if not sys.stderr.isatty():
+            say(text)
+            return
+        text = text[: shutil.get_terminal_size().columns - 1]
+        sys.stderr.write("\r" + text.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(text)
+
+    def clear(self) -> None:
+        if self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.flush()
+            self._width = 0

@@ -1,0 +1,19 @@
+"""`toolrouter reject`: a person's no."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from toolrouter.cli import options
+from toolrouter.cli.deciding import decide_named
+from toolrouter.types import Status
+
+
+def command(
+    name: Annotated[list[str], typer.Argument(metavar="NAME", help="Tools (NAME__tool), or servers: all of theirs.")],
+    config: options.Config = None,
+) -> None:
+    """A rejected tool is not listed, found, described or called. `approve` takes it back."""
+    decide_named(name, (Status.APPROVED, Status.PENDING, Status.WITHDRAWN), approve=False, config=config)

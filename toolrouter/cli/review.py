@@ -1,0 +1,152 @@
+"""`toolrouter review`: what waits for a person, shown whole, and the person's decision on exactly that."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio.to_thread
+import typer
+
+from toolrouter.cli import options
+from toolrouter.cli.output import one_line, print_json, print_text, say
+from toolrouter.cli.session import index_what_is_new, known_alias, with_router
+from toolrouter.errors import ToolrouterError
+from toolrouter.guard.review import decide, decide_saying
+
+if TYPE_CHECKING:
+    from toolrouter.app import Running
+    from toolrouter.guard.showing import Dossier, Item
+
+_CHOICES = "[a]pprove  [r]eject  [s]kip  approve [A]ll of this server  [Q]uarantine the server  [q]uit"
+
+
+def command(
+    server: Annotated[list[str] | None, typer.Argument(metavar="[SERVER]", help="Only of these servers.")] = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Shows, server by server, the exact command behind it, what changed and what the scanner found.
+
+    Invisible and confusable characters are spelt out. A decision holds for the definition that was shown, by its hash;
+    if the server changes it meanwhile, it waits again. Without a terminal, or with --json, what waits is only listed.
+    """
+
+    async def work(router: Running) -> None:
+        aliases = [known_alias(router, name) for name in server or ()]
+        await index_what_is_new(router, aliases)
+        found = await anyio.to_thread.run_sync(_dossiers, router, aliases)
+        if json:
+            print_json([dossier.as_json() for dossier in found])
+        elif not found:
+            say("Nothing waits for review.")
+        else:
+            _go_through(router, found)
+
+    with_router(config, work, verbose=verbose)
+
+
+def _dossiers(router: Running, aliases: list[str]) -> list[Dossier]:
+    from toolrouter.guard.showing import dossiers
+
+    return dossiers(router.catalog, router.settings.servers, aliases)
+
+
+def _go_through(router: Running, found: list[Dossier]) -> None:
+    asks = _interactive()
+    for dossier in found:
+        _show_server(dossier)
+        for position, item in enumerate(dossier.items):
+            _show(item, position + 1, len(dossier.items))
+            answer = _ask() if asks else "s"
+            if answer == "q":
+                return
+            rest = list(dossier.items[position:])
+            if answer in {"A", "Q"}:
+                _settle(router, rest, approve=answer == "A")
+                break
+            if answer in {"a", "r"}:
+                _settle(router, [item], approve=answer == "a")
+    if not asks:
+        say("Decide with `toolrouter approve NAME` or `toolrouter reject NAME`, or run this in a terminal.")
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask() -> str:
+    while True:
+        try:
+            answer = input(f"{_CHOICES}: ").strip()
+        except EOFError:
+            return "q"
+        if answer in {"a", "r", "s", "A", "Q", "q"}:
+            return answer
+
+
+def _settle(router: Running, items: list[Item], *, approve: bool) -> None:
+    """Decides on the definitions as they were shown, and says what came of it."""
+    try:
+        decided = decide(router.catalog, [item.tool for item in items if item.tool], approve=approve, by="review")
+        heard = [
+            decide_saying(router.catalog, item.server, item.said, approve=approve) for item in items if not item.tool
+        ]
+    except ToolrouterError as error:
+        say(f"Not saved: {error}")
+        return
+    word = "approved" if approve else "rejected"
+    for tool in decided.done:
+        router.note({"kind": "decision", "tool": tool.id, "server": tool.server, "hash": tool.hash, "decision": word})
+    say(f"{len(decided.done) + sum(heard)} {word}.")
+    for tool in decided.stale:
+        say(f"{tool.id} is left as it was: its server says something else by now. Review it again.")
+
+
+def _show_server(dossier: Dossier) -> None:
+    from toolrouter.guard.scan import make_visible
+
+    _styled(f"\n== {dossier.server} ==", "bold")
+    for title, launch in (("starts", dossier.launch), ("started before", dossier.launched_before)):
+        if launch:
+            _styled(f"{title}: {make_visible(_launch_line(launch))}", "cyan")
+
+
+def _launch_line(launch: dict[str, Any]) -> str:
+    """The whole command or address: nothing of it is cut off."""
+    what = launch["url"] or shlex.join([launch["command"], *launch["args"]])
+    more = [f"in {launch['cwd']}"] if launch["cwd"] else []
+    more += [f"with {name}" for name in launch["env"]] + [f"with header {name}" for name in launch["headers"]]
+    return "  ".join([str(what), *more])
+
+
+def _show(item: Item, number: int, total: int) -> None:
+    from toolrouter.guard.scan import make_visible
+
+    _styled(f"\n[{number}/{total}] {item.kind} {item.name}: {item.status}; {item.reason}", "bold")
+    print_text(f"sha256 {item.hash}")
+    for line in item.diff():
+        _styled(line, {"+": "green", "-": "red"}.get(line[:1], "dim"))
+    for finding in item.findings:
+        style = "red" if finding.tier.value == "block" else "yellow"
+        _styled(
+            f"! {finding.tier.value} {finding.rule} at {make_visible(finding.where) or '/'}: {finding.explanation}",
+            style,
+        )
+        if finding.excerpt:
+            print_text(f"    {one_line(finding.excerpt, 300)}")
+    if item.collisions:
+        _styled(f"! easily taken for: {', '.join(item.collisions)}", "yellow")
+
+
+def _styled(line: str, style: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    if not sys.stdout.isatty():
+        print_text(line)
+        return
+    # Text, not markup: what a server says must not style our output.
+    Console(highlight=False, soft_wrap=True).print(Text(line, style=style))

@@ -1,0 +1,83 @@
+"""`toolrouter search`: what a model would be shown for a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolrouter.catalog.signature import signature
+from toolrouter.cli import options
+from toolrouter.cli.output import print_json, print_table, printable, say
+from toolrouter.cli.session import index_what_is_new, known_alias, with_router
+
+if TYPE_CHECKING:
+    from toolrouter.app import Running
+    from toolrouter.retrieval.search import SearchAnswer
+
+
+def command(
+    query: Annotated[
+        list[str], typer.Argument(metavar="QUERY", help="Words of one task, or several tasks, each in quotes.")
+    ],
+    k: Annotated[int | None, typer.Option("-k", min=1, max=50, help="Most hits.")] = None,
+    server: Annotated[list[str] | None, typer.Option("--server", "-s", help="Only tools of this server.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the score of every stage.")] = False,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Plain words are one task: `search read a file`. Quoted, each is one: `search "read a file" "send mail"`."""
+    queries = query if any(" " in each for each in query) else [" ".join(query)]
+
+    async def find(router: Running) -> dict[str, Any]:
+        aliases = [known_alias(router, name) for name in server or ()]
+        await index_what_is_new(router, aliases)
+        await router.indexer.wait_current()
+        answer = await router.search(queries, k=k, servers=aliases or None)
+        return _answer(router, answer, explain=explain)
+
+    found = with_router(config, find, verbose=verbose)
+    if found.get("warning"):
+        say(f"warning: {found['warning']}")
+    if json:
+        print_json({key: found[key] for key in ("answered", "hits", "elapsed_ms")})
+    else:
+        _show(found)
+
+
+def _answer(router: Running, answer: SearchAnswer, *, explain: bool) -> dict[str, Any]:
+    tools, hits = router.catalog.snapshot.tools, []
+    for hit in answer.hits:
+        tool = tools[hit.id]
+        entry: dict[str, Any] = {"name": hit.id, "server": tool.server, "score": round(hit.score, 4)}
+        entry["signature"] = signature(tool)
+        if explain:
+            entry["parts"] = {stage: round(score, 4) for stage, score in hit.parts.items()}
+        hits.append(entry)
+    return {
+        "answered": answer.answered,
+        "hits": hits,
+        "elapsed_ms": round(answer.elapsed_ms, 2),
+        "warning": answer.warning,
+        "near": list(answer.near_servers),
+    }
+
+
+def _show(found: dict[str, Any]) -> None:
+    hits = found["hits"]
+    if not hits:
+        near = f" Nearest servers: {', '.join(found['near'])}." if found["near"] else ""
+        say(f"Nothing fits.{near} Say what is to be done, and to what.")
+        return
+    if "parts" in hits[0]:
+        stages = sorted({stage for hit in hits for stage in hit["parts"]})
+        rows = [
+            (hit["name"], f"{hit['score']:.2f}", *(f"{hit['parts'].get(stage, 0):.3f}" for stage in stages))
+            for hit in hits
+        ]
+        print_table(("name", "score", *stages), rows, right=("score", *stages))
+    else:
+        for hit in hits:
+            print(f"{hit['score']:.2f}  {printable(hit['signature'])}")
+    say(f"{len(hits)} hits in {found['elapsed_ms']:.0f} ms.")

@@ -1,0 +1,95 @@
+"""What commands stand on: the settings of the config, and a router over them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from toolrouter.app import open_router
+from toolrouter.cli.output import Progress, one_line, say
+from toolrouter.errors import NotFound
+from toolrouter.settings_file import Loaded, home_folder, load_settings, secret_values
+from toolrouter.telemetry.logs import Masking, configure_logs
+
+if TYPE_CHECKING:
+    from toolrouter.app import Running
+
+T = TypeVar("T")
+
+
+def load(config: Path | None, *, verbose: bool = False) -> Loaded:
+    """Reads the config and sets up logs for it; says what is odd about it. Raises ConfigError."""
+    loaded = load_settings(config)
+    configure_logs(
+        level="debug" if verbose else loaded.settings.router.log_level,
+        stderr_level="debug" if verbose else "error",
+        home=home_folder(),
+        secrets=loaded.secrets,
+    )
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return loaded
+
+
+def with_router(config: Path | None, work: Callable[[Running], Awaitable[T]], *, verbose: bool = False) -> T:
+    """Runs `work` on a router that is closed afterwards."""
+    loaded = load(config, verbose=verbose)
+
+    async def run() -> T:
+        async with _router(loaded) as router:
+            return await work(router)
+
+    return anyio.run(run)
+
+
+@asynccontextmanager
+async def _router(loaded: Loaded) -> AsyncIterator[Running]:
+    progress = Progress()
+    try:
+        async with open_router(loaded.settings, home=home_folder(), on_progress=progress) as router:
+            yield router
+    finally:
+        progress.clear()
+
+
+async def index_what_is_new(router: Running, aliases: Collection[str] | None = None, *, tell: bool = True) -> None:
+    """Indexes the servers that were never reached. Those that failed before are left alone, and named if `tell`."""
+    absent = [alias for alias in aliases or router.settings.enabled() if not _is_listed(router, alias)]
+    failed = {alias: error for alias in absent if (error := server_error(router, alias))}
+    waiting = [alias for alias in absent if alias not in failed]
+    if waiting:
+        say(f"Asking {', '.join(waiting)} for their tools; this happens once.")
+        await router.index(waiting)
+        failed |= {alias: error for alias in waiting if (error := server_error(router, alias))}
+    if tell or waiting:
+        for alias, error in failed.items():
+            say(f"{alias} is left out: {one_line(error)}")
+
+
+def _is_listed(router: Running, alias: str) -> bool:
+    server = router.catalog.snapshot.servers.get(alias)
+    return (server is not None and server.listed_at > 0) or router.settings.servers[alias].disabled
+
+
+def server_error(router: Running, alias: str) -> str:
+    """Why a server could not be reached the last time, by this process or an earlier one; empty when it could."""
+    spec = router.settings.servers[alias]
+    if spec.disabled:
+        return ""
+    server = router.catalog.snapshot.servers.get(alias)
+    error = spec.unusable or router.fleet.state(alias).error or (server.error if server else "")
+    # A server's last words may repeat what it was given.
+    return Masking(secret_values(router.settings))(error.removeprefix(f"{alias}: "))
+
+
+def known_alias(router: Running, name: str) -> str:
+    """`name`, if a server is called so. Raises NotFound."""
+    from difflib import get_close_matches
+
+    if name not in router.settings.servers:
+        raise NotFound(f"No server is called `{name}`.", get_close_matches(name, router.settings.servers, 3, 0.5))
+    return name

@@ -1,0 +1,139 @@
+"""The HTTP client of the remote transports: failures become words, and stay with the request that failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx2
+
+from toolrouter.upstream.carrier import FAILURE_KEY, LOGIN
+from toolrouter.wire.jsonrpc import METHOD_NOT_FOUND
+
+if TYPE_CHECKING:
+    from toolrouter.upstream.oauth import LoginAuth
+
+UNREACHABLE = -32000
+"""Our code for a request that HTTP itself did not get answered; `data` says how (see `carrier.failure_of`)."""
+
+SHOWN_BODY_CHARS = 200
+READ_ERROR_BODY_BYTES = 64 * 1024
+KEEPALIVE_S = 4.0  # below the five seconds after which common servers close an idle connection
+
+
+class HttpClient(httpx2.AsyncClient):
+    """Turns a POST that fails into a JSON-RPC error for that request alone, in words a person can act on.
+
+    In the SDK's transports an exception of one POST ends the connection and all its other requests.
+    """
+
+    def __init__(self, headers: Mapping[str, str], max_bytes: int, login: LoginAuth | None = None) -> None:
+        """`login`: sends a stored login along, unless `headers` has one."""
+        super().__init__(
+            auth=login,
+            headers={"user-agent": "toolrouter", **headers},
+            # No read limit: streams stay open for hours, and every request has its own time limit above.
+            timeout=httpx2.Timeout(30, read=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S),
+        )
+        self._max_bytes = max_bytes
+        self._login = login
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        if request.method != "POST":
+            return await super().send(request, **options)
+        try:
+            response = await super().send(request, **options)
+        except httpx2.TransportError as error:
+            reason = str(error) or type(error).__name__
+            return _failed(request, 502, "unreachable", f"{_origin(request)} cannot be reached: {reason}")
+        if response.status_code >= 400:
+            return await self._spelled_out(request, response)
+        if response.headers.get("content-type", "").lower().startswith("application/json"):
+            response.stream = _Contained(cast("httpx2.AsyncByteStream", response.stream), self._max_bytes)
+        return response
+
+    def login_words(self, response: httpx2.Response) -> str:
+        """What to do about a refusal that a login would mend; else empty."""
+        return self._login.explain(response) if self._login and response.status_code in {401, 403} else ""
+
+    async def _spelled_out(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        body = await _head_of(response)
+        code = _rpc_error_code(body)
+        expired = response.status_code == 404 and "mcp-session-id" in request.headers and code != METHOD_NOT_FOUND
+        if code is not None and response.status_code not in {401, 403} and not expired:
+            return httpx2.Response(response.status_code, headers=_JSON, content=body, request=request)
+        said = body.decode(errors="replace").strip()[:SHOWN_BODY_CHARS]
+        words = f"HTTP {response.status_code} {response.reason_phrase}" + (f": {said}" if said else "")
+        if response.status_code in {401, 403}:
+            if login := self.login_words(response):
+                return _failed(
+                    request, response.status_code, LOGIN if response.status_code == 401 else "refused", login
+                )
+            words += " (check the server's `headers`)"
+        return _failed(request, response.status_code, "expired" if expired else "refused", words)
+
+
+def _failed(request: httpx2.Request, status: int, kind: str, words: str) -> httpx2.Response:
+    error = {"code": UNREACHABLE, "message": words, "data": {FAILURE_KEY: kind, "status": status}}
+    content = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    return httpx2.Response(status, headers=_JSON, content=content, request=request)
+
+
+_JSON = {"content-type": "application/json"}
+
+
+class _Contained(httpx2.AsyncByteStream):
+    """A body that ends with an error of the kind that the SDK keeps to the one request."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int) -> None:
+        self._inner = inner
+        self._max_bytes = max_bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        try:
+            async for chunk in self._inner:
+                size += len(chunk)
+                if size > self._max_bytes:
+                    raise httpx2.StreamError(f"the answer is over the limit of {self._max_bytes:,} bytes")
+                yield chunk
+        except httpx2.TransportError as error:
+            raise httpx2.StreamError(f"the answer broke off: {error}") from error
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _head_of(response: httpx2.Response) -> bytes:
+    body = b""
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= READ_ERROR_BODY_BYTES:
+                break
+    except (httpx2.TransportError, httpx2.StreamError, httpx2.DecodingError):
+        pass
+    await response.aclose()
+    return body
+
+
+def _rpc_error_code(body: bytes) -> int | None:
+    try:
+        code = json.loads(body)["error"]["code"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return code if isinstance(code, int) else None
+
+
+def _origin(request: httpx2.Request) -> str:
+    return str(request.url.copy_with(userinfo=b"", query=None, fragment=None))
+
+
+def describe(response: httpx2.Response) -> str:
+    """What went wrong, in the words that `HttpClient` has put into a failed response."""
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"HTTP {response.status_code} {response.reason_phrase}"

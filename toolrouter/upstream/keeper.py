@@ -1,0 +1,397 @@
+"""One upstream over time: started when needed, listed, kept while used, stopped when idle, retried with patience.
+
+A *run* is one life of the server, owned by one task that opens the connection, serves it and closes it. Callers from
+any task share the current run or wait for the one that is starting.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from toolrouter.config import Limits, ServerOptions, UpstreamSpec
+from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
+from toolrouter.types import JsonObject, Listing, Server, ServerState
+from toolrouter.upstream.connect import connect, launch_hash
+from toolrouter.upstream.connection import HANDSHAKE, Connection, NotDelivered, ReverseHandlers
+from toolrouter.upstream.lister import Lister, fresh_s
+from toolrouter.upstream.oauth_store import LoginStore
+from toolrouter.upstream.patience import LONGEST_FOR_CALLS_S, LONGEST_S, Patience
+from toolrouter.upstream.run import IDLE, RECONFIGURED, RENEWED, RESTARTED, WANTED_ENDS, Observers, Run, UpstreamStatus
+from toolrouter.upstream.standing import Standing
+from toolrouter.wire.caller import CALLER
+from toolrouter.wire.jsonrpc import NotificationHandler
+from toolrouter.wire.waiter import OnProgress
+
+logger = logging.getLogger(__name__)
+
+HEADER_MISMATCH = -32020
+STABLE_S = 30.0
+"""A run that lived so long was no failed start: the next one needs no patience."""
+REFRESH_LINGER_S = 30.0
+"""How long a server that was started only to be listed waits for a first call."""
+
+
+class Keeper:
+    """Keeps one upstream."""
+
+    def __init__(
+        self,
+        alias: str,
+        spec: UpstreamSpec,
+        limits: Limits,
+        options: ServerOptions,
+        observers: Observers,
+        *,
+        era: str = "",
+    ) -> None:
+        """`era`: a protocol version of the era to open with, whatever is known and whoever is there."""
+        self.alias = alias
+        self.tasks: TaskGroup | None = None
+        self.launch_hash = launch_hash(spec)
+        self._spec = spec
+        self._settle_in(limits, options)
+        self.observers = observers
+        self._turns = anyio.Semaphore(options.max_in_flight or limits.max_in_flight, fast_acquire=True)
+        self._patience = Patience()
+        self._standing = Standing()
+        self._run: Run | None = None
+        self._era_hint = ""
+        self._login_mark = (0, 0)
+        self._era_wanted = era
+        self._server = Server(alias)
+        self._status = UpstreamStatus(ServerState.DISABLED if spec.disabled else ServerState.NEW, since=time.time())
+
+    def remember(self, server: Server) -> None:
+        """Takes over what an earlier process learnt."""
+        self._server = server
+        if server.launch_hash == self.launch_hash:
+            self._era_hint = server.protocol_version
+        if server.listed_at and self._status.state is ServerState.NEW:
+            self._status = UpstreamStatus(ServerState.SLEEPING, since=time.time())
+
+    def apply(self, spec: UpstreamSpec, limits: Limits, options: ServerOptions) -> None:
+        """Goes on by other settings. What runs is stopped only if it would be started differently now."""
+        self._settle_in(limits, options)
+        if spec == self._spec:
+            if self._run is not None:
+                self._run.touched.set()
+            return
+        self._spec, self.launch_hash = spec, launch_hash(spec)
+        self._patience.reset()
+        self.stop(RECONFIGURED)
+        idle = ServerState.SLEEPING if self._server.listed_at else ServerState.NEW
+        self._report(ServerState.DISABLED if spec.disabled else idle)
+
+    def stop(self, reason: str) -> None:
+        """Ends the current run, if there is one; its calls fail with `reason`. A later call starts another one."""
+        run = self._run
+        if run is None or run.done.is_set() or run.stopping:
+            return
+        run.stopping = reason
+        if run.connection is not None:
+            run.connection.close(reason)
+        else:
+            run.scope.cancel()
+
+    def restart(self) -> None:
+        """Ends the current run, and forgets past failures."""
+        self._patience.reset()
+        self.stop(RESTARTED)
+
+    def _settle_in(self, limits: Limits, options: ServerOptions) -> None:
+        self._limits = limits.model_copy(
+            update={"connect_timeout_s": options.connect_timeout_s} if options.connect_timeout_s else {}
+        )
+        self._keep_running = options.keep_running
+        self._call_timeout_s = options.call_timeout_s or limits.call_timeout_s
+
+    @property
+    def status(self) -> UpstreamStatus:
+        connection = self._run.connection if self._run is not None else None
+        pid = connection.pid if connection is not None and self._status.state is ServerState.RUNNING else None
+        return UpstreamStatus(self._status.state, self._status.error, pid, self._status.since)
+
+    @property
+    def modern(self) -> bool | None:
+        """The era that is spoken now; None while nothing runs."""
+        connection = self._live_connection()
+        return connection.modern if connection is not None else None
+
+    def is_due(self, now: float) -> bool:
+        """Whether its definitions should be fetched (again)."""
+        if self._spec.disabled:
+            return False
+        known = self._server
+        if not known.listed_at or known.launch_hash != self.launch_hash:
+            return True
+        return now - known.listed_at > fresh_s(known.ttl_s, self._limits)
+
+    async def request(
+        self,
+        method: str,
+        params: JsonObject | None,
+        *,
+        timeout_s: float | None,
+        on_progress: OnProgress | None,
+        before_send: Callable[[], None] | None,
+    ) -> JsonObject:
+        """One request, on the current run or a new one. Sent again only if it certainly reached nobody."""
+        if self._turns.value == 0 and self._turns.statistics().tasks_waiting >= self._limits.max_waiting:
+            raise UpstreamError(self.alias, f"{self.alias}: too many calls wait for it; this one was not sent")
+        async with self._turns:
+            return await self._request(method, params, timeout_s or self._call_timeout_s, on_progress, before_send)
+
+    async def _request(
+        self,
+        method: str,
+        params: JsonObject | None,
+        limit_s: float,
+        on_progress: OnProgress | None,
+        before_send: Callable[[], None] | None,
+    ) -> JsonObject:
+        for last_try in (False, True):
+            run, connection = await self._connected()
+            if before_send is not None:
+                before_send()
+            self._enter(run)
+            try:
+                return await connection.request(method, params, timeout_s=limit_s, on_progress=on_progress)
+            except NotDelivered:
+                if last_try:
+                    raise
+            except RpcError as error:
+                # Refused before it ran: the headers that mirror arguments follow from definitions not yet seen.
+                if last_try or error.code != HEADER_MISMATCH or run.lister is None:
+                    raise
+                await run.lister.list_now()
+            finally:
+                self._leave(run)
+        raise AssertionError("unreachable")
+
+    async def _connected(self) -> tuple[Run, Connection]:
+        """The current run; another one when it was made for hosts that can do less than those that are there now.
+
+        Only a run that served no call yet is given up: others may hold state.
+        """
+        run = await self._running()
+        if run.connection is not None and not run.calls and self._is_short_of_abilities(run.connection):
+            run.connection.close(RENEWED)
+            await run.done.wait()
+            run = await self._running()
+        if run.connection is None:
+            raise self._gone(run)
+        return run, run.connection
+
+    def _is_short_of_abilities(self, connection: Connection) -> bool:
+        if connection.modern or CALLER.get() is None:
+            return False
+        return not self.observers.reverse().capabilities.keys() <= connection.capabilities.keys()
+
+    async def watch(self, uri: str) -> None:
+        """Has updates of a resource announced until `unwatch`, and the server kept running for them."""
+        run, connection = await self._connected()
+        self._enter(run)
+        try:
+            await self._standing.watch(uri, connection)
+        finally:
+            self._leave(run)
+
+    async def unwatch(self, uri: str) -> None:
+        await self._standing.unwatch(uri, self._live_connection())
+
+    async def set_level(self, level: str) -> None:
+        await self._standing.set_level(level, self._live_connection())
+
+    async def announce(self, method: str) -> None:
+        """Passes on a notification of a host, where it has any meaning: the new era knows none."""
+        connection = self._live_connection()
+        if connection is not None and not connection.modern and "roots" in connection.capabilities:
+            await connection.notify(method)
+
+    def _live_connection(self) -> Connection | None:
+        run = self._run
+        return run.connection if run is not None and run.usable and run.settled.is_set() else None
+
+    async def refresh(self, slots: anyio.Semaphore, slot_s: float) -> None:
+        """Lists it, starting it first if need be. Failures end up in `status`, they are not raised."""
+        try:
+            was_running = self._run is not None and self._run.usable
+            if not was_running:
+                await self._start_in_turn(slots, slot_s)
+            run = await self._running(LONGEST_S)
+            if run.lister is not None:
+                await (run.lister.list_now() if was_running else run.lister.wait_listed())
+        except UpstreamError as error:
+            logger.info("%s was not listed: %s", self.alias, error)
+
+    async def _start_in_turn(self, slots: anyio.Semaphore, slot_s: float) -> None:
+        # The cap is for the work of starting. One that hangs does no work: it keeps its turn for `slot_s` only.
+        async with slots:
+            with anyio.move_on_after(slot_s):
+                await self._running(LONGEST_S)
+
+    async def _running(self, pause_s: float = LONGEST_FOR_CALLS_S) -> Run:
+        """The current run, connected. Raises UpstreamError when there is none and none can be had now.
+
+        After failures a new start waits at most `pause_s`.
+        """
+        if self._spec.disabled:
+            raise UpstreamError(self.alias, f"{self.alias} is disabled in the configuration")
+        if self._run is not None and not self._run.usable:
+            # Wait for the old process to be gone: many servers lock files or ports.
+            await self._run.done.wait()
+        run = self._run
+        if run is None or run.done.is_set():
+            run = self._begin(pause_s)
+        await run.settled.wait()
+        if run.failure is not None:
+            raise self._gone(run)
+        return run
+
+    def _gone(self, run: Run) -> UpstreamError:
+        # One failure reaches many callers: each raises an exception of its own.
+        if run.failure is None or run.stopping:
+            return UpstreamError(self.alias, f"{self.alias} was {run.stopping or 'stopped'}")
+        return type(run.failure)(self.alias, str(run.failure))
+
+    def _begin(self, pause_s: float) -> Run:
+        if self.tasks is None:
+            raise UpstreamError(self.alias, f"{self.alias} cannot be started: toolrouter is not running")
+        self._forgive_after_login()
+        if (wait_s := self._patience.wait_s(pause_s)) > 0:
+            words = f"{self._status.error or self.alias + ' failed'} (next attempt in {wait_s:.0f} s)"
+            raise UpstreamError(self.alias, words)
+        self._run = run = Run()
+        self._report(ServerState.STARTING)
+        # A run outlives the call that starts it, and serves others: it is nobody's in particular.
+        calling = CALLER.set(None)
+        try:
+            self.tasks.start_soon(self._own, run)
+        finally:
+            CALLER.reset(calling)
+        return run
+
+    def _forgive_after_login(self) -> None:
+        """Who has logged in since the last attempt is not made to wait for the next one."""
+        home, url = self.observers.home, self._spec.url
+        mark = LoginStore(home, self.alias, url).mark() if home and url else (0, 0)
+        if mark != self._login_mark:
+            self._login_mark = mark
+            self._patience.reset()
+
+    async def _own(self, run: Run) -> None:
+        """The owner task of one run."""
+        started = anyio.current_time()
+        try:
+            with run.scope:
+                await self._live(run)
+            self._ended(run, anyio.current_time() - started)
+        except UpstreamError as error:
+            self._failed(run, error)
+        except Exception as error:  # the supervisor: whatever goes wrong here costs this upstream alone
+            logger.exception("%s: its connection failed unexpectedly", self.alias)
+            self._failed(run, UpstreamError(self.alias, f"{self.alias}: {error}"))
+        finally:
+            run.failure = run.failure or UpstreamError(self.alias, f"{self.alias} was stopped")
+            run.settled.set()
+            run.done.set()
+
+    async def _live(self, run: Run) -> None:
+        reverse = self.observers.reverse()
+        handlers = ReverseHandlers(
+            reverse.capabilities, reverse.on_request, self._notified(run, reverse.on_notification)
+        )
+        hint = self._era_wanted or (HANDSHAKE if reverse.handshake else self._era_hint)
+        home = self.observers.home
+        opened = connect(self.alias, self._spec, self._limits, handlers=handlers, era_hint=hint, home=home)
+        async with opened as connection, anyio.create_task_group() as tasks:
+            run.connection = connection
+            run.last_used = anyio.current_time()
+            self._era_hint = connection.server.protocol_version
+            run.lister = Lister(connection, self._limits, self.launch_hash, self._listed, self._note)
+            tasks.start_soon(run.lister.run)
+            # The first listing comes before the first call: what changed since it was approved is seen in time.
+            await run.lister.wait_first()
+            self._report(ServerState.RUNNING, run.lister.error)
+            await self._standing.renew(connection)
+            run.settled.set()
+            tasks.start_soon(self._standing.listen, connection, run.lister.changed)
+            tasks.start_soon(self._stop_when_idle, run)
+            await connection.peer.ended.wait()
+            tasks.cancel_scope.cancel()
+        words = await connection.explain(f"{self.alias}: {connection.peer.end_reason}")
+        run.failure = UpstreamError(self.alias, words)
+
+    def _notified(self, run: Run, on_notification: NotificationHandler) -> NotificationHandler:
+        async def notified(method: str, params: JsonObject) -> None:
+            if method.endswith("/list_changed") and run.lister is not None:
+                run.lister.changed()
+            await on_notification(method, params)
+
+        return notified
+
+    async def _listed(self, listing: Listing) -> None:
+        self._server = listing.server
+        await self.observers.on_listing(listing)
+
+    def _note(self, error: str) -> None:
+        if self._status.state is ServerState.RUNNING and error != self._status.error:
+            self._report(ServerState.RUNNING, error)
+
+    async def _stop_when_idle(self, run: Run) -> None:
+        while not self._keep_running:
+            patience_s = self._limits.idle_stop_s if run.calls else min(REFRESH_LINGER_S, self._limits.idle_stop_s)
+            left_s = run.last_used + patience_s - anyio.current_time()
+            if left_s <= 0 and not run.active and not self._standing.watched and run.connection is not None:
+                run.connection.close(IDLE)
+                return
+            run.touched = anyio.Event()
+            if left_s <= 0:
+                left_s = patience_s
+            with anyio.move_on_after(left_s if not run.active else None):
+                await run.touched.wait()
+
+    def _enter(self, run: Run) -> None:
+        run.active += 1
+        run.calls += 1
+
+    def _leave(self, run: Run) -> None:
+        run.active -= 1
+        run.last_used = anyio.current_time()
+        if not run.active:
+            run.touched.set()
+
+    def _ended(self, run: Run, lived_s: float) -> None:
+        if run.stopping:
+            if run is self._run and not self._spec.disabled:
+                self._report(ServerState.SLEEPING if self._server.listed_at else ServerState.NEW)
+            return
+        if run.connection is not None and run.connection.peer.end_reason in WANTED_ENDS:
+            self._patience.reset()
+            self._report(ServerState.SLEEPING)
+            return
+        self._patience.ended(stable=lived_s > STABLE_S)
+        self._report(ServerState.FAILED, str(run.failure or ""))
+
+    def _failed(self, run: Run, error: UpstreamError) -> None:
+        run.failure = error
+        if run.stopping:
+            self._ended(run, 0)
+            return
+        self._patience.failed()
+        if isinstance(error, UpstreamTimeout) and not self._era_hint:
+            # It may have choked on the question for the new era without dying of it.
+            self._era_hint = HANDSHAKE
+        self._report(ServerState.FAILED, str(error))
+
+    def _report(self, state: ServerState, error: str = "") -> None:
+        self._status = UpstreamStatus(state, error, since=time.time())
+        try:
+            self.observers.on_state(self.alias, state, error)
+        except Exception:  # the observer's fault is not the upstream's
+            logger.exception("%s: its new state could not be handled", self.alias)

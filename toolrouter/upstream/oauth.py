@@ -1,0 +1,162 @@
+"""Sends a stored login along with requests and renews it in time. Never asks anybody: `toolrouter login` does."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import anyio.to_thread
+import httpx2
+
+from toolrouter.config import UpstreamSpec
+from toolrouter.errors import LOGIN_NEEDED, StoreError
+from toolrouter.types import JsonObject
+from toolrouter.upstream.oauth_store import Login, LoginStore
+
+logger = logging.getLogger(__name__)
+
+RENEW_TIMEOUT_S = 20.0
+EARLY_S = 60.0
+"""A token is renewed so long before it expires, or after four fifths of a short life."""
+
+
+def login_needed(alias: str) -> str:
+    """What is said of a server that a person has to log in to."""
+    return f"{LOGIN_NEEDED} {alias}`"
+
+
+def auth_for(alias: str, spec: UpstreamSpec, home: Path | None) -> LoginAuth | None:
+    """None where logins are not kept, or the config has an Authorization header of its own."""
+    if home is None or any(name.lower() == "authorization" for name in spec.headers):
+        return None
+    return LoginAuth(LoginStore(home, alias, spec.url or ""))
+
+
+class LoginAuth(httpx2.Auth):
+    """Authenticates one server's requests."""
+
+    def __init__(self, store: LoginStore) -> None:
+        self._store = store
+        self._origin = _origin(httpx2.URL(store.url))
+        self._login: Login | None = None
+        self._mark: tuple[int, int] | None = None
+        self._problem = ""
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        if _origin(request.url) != self._origin:
+            yield request
+            return
+        token = await self._token()
+        if token:
+            request.headers["authorization"] = f"Bearer {token}"
+        response = yield request
+        if response.status_code == 401 and token:
+            fresh = await self._token(refused=token)
+            if fresh and fresh != token:
+                request.headers["authorization"] = f"Bearer {fresh}"
+                yield request
+
+    def explain(self, response: httpx2.Response) -> str:
+        """Why the server refused, where logging in would help; else empty."""
+        challenge = response.headers.get("www-authenticate", "")
+        if response.status_code == 403:
+            if "insufficient_scope" not in challenge:
+                return ""
+            return f"the login does not cover this: log in with more rights, `toolrouter login {self._store.alias}`"
+        if self._problem:
+            return self._problem
+        known = self._login is not None
+        return login_needed(self._store.alias) if known or "bearer" in challenge.lower() else ""
+
+    async def _token(self, *, refused: str = "") -> str:
+        """A token that should be good; empty when there is none. `refused`: the server does not take this one."""
+        self._problem = ""
+        try:
+            login = await self._current()
+            if login is None:
+                return ""
+            due = login.renew_at and time.time() >= login.renew_at
+            if login.access_token and (due or login.access_token == refused):
+                login = await self._renewed(login, refused)
+        except StoreError as error:
+            self._problem = str(error)
+            logger.warning("%s: %s", self._store.alias, error)
+            return ""
+        return login.access_token
+
+    async def _current(self) -> Login | None:
+        mark = self._store.mark()
+        if mark != self._mark:
+            self._login = await anyio.to_thread.run_sync(self._store.read)
+            self._mark = mark
+        return self._login
+
+    async def _renewed(self, stale: Login, refused: str) -> Login:
+        """One renewal however many ask for it, in this process and in others. Raises StoreError."""
+        async with self._store.locked():
+            login = await self._current()
+            if login is None or login.access_token != stale.access_token:
+                return login or stale.ended()  # somebody else was faster
+            try:
+                fresh = await renew(login)
+            except httpx2.HTTPError as error:
+                self._problem = f"the login could not be renewed at {login.issuer}: {error or type(error).__name__}"
+                logger.warning("%s: %s", self._store.alias, self._problem)
+                return login if refused != login.access_token else login.ended()
+            await anyio.to_thread.run_sync(self._store.write, fresh)
+            self._login, self._mark = fresh, self._store.mark()
+            return fresh
+
+
+async def renew(login: Login) -> Login:
+    """The login with new tokens, or without any when its issuer refuses. Raises httpx2.HTTPError."""
+    if not login.refresh_token:
+        return login if login.expires_at > time.time() else login.ended()
+    form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token}
+    if login.resource:
+        form["resource"] = login.resource
+    response = await ask_issuer(login.token_endpoint, form, login.client)
+    if response.status_code in {400, 401, 403}:
+        logger.info("%s does not renew the login: HTTP %s", login.issuer, response.status_code)
+        return login.ended()
+    response.raise_for_status()
+    try:
+        return granted(login, response.json())
+    except (ValueError, KeyError, TypeError) as error:
+        raise httpx2.HTTPError(f"the answer is no token ({type(error).__name__})") from error
+
+
+async def ask_issuer(endpoint: str, form: Mapping[str, str], client: JsonObject) -> httpx2.Response:
+    """Posts a form as our registered client. Raises httpx2.HTTPError."""
+    fields, headers = dict(form), {"accept": "application/json", "user-agent": "toolrouter"}
+    client_id, secret = str(client["client_id"]), client.get("client_secret")
+    if secret and client.get("token_endpoint_auth_method") == "client_secret_basic":
+        pair = f"{quote(client_id, safe='')}:{quote(str(secret), safe='')}"
+        headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    else:
+        fields |= {"client_id": client_id, **({"client_secret": str(secret)} if secret else {})}
+    async with httpx2.AsyncClient(timeout=RENEW_TIMEOUT_S) as http:
+        return await http.post(endpoint, data=fields, headers=headers)
+
+
+def granted(login: Login, answer: Mapping[str, Any]) -> Login:
+    """The login with the tokens of an issuer's answer; what the answer leaves out stays as it was."""
+    now, lifetime_s = time.time(), float(answer.get("expires_in") or 0)
+    return replace(
+        login,
+        access_token=str(answer["access_token"]),
+        refresh_token=str(answer.get("refresh_token") or login.refresh_token),
+        scope=str(answer.get("scope") or login.scope),
+        renew_at=now + lifetime_s - min(EARLY_S, lifetime_s / 5) if lifetime_s else 0.0,
+        expires_at=now + lifetime_s if lifetime_s else 0.0,
+    )
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return (url.scheme, url.host, url.port)

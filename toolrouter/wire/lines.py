@@ -1,0 +1,146 @@
+"""Framing: bytes as they arrive to JSON-RPC messages, in linear time and bounded memory.
+
+Servers print banners, byte order marks, log lines and broken UTF-8 on the stream that belongs to the protocol. None of
+that ends a connection: it becomes a `LineFault` between the messages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from toolrouter.types import JsonObject
+
+Receive = Callable[[], Awaitable[bytes]]
+"""Waits for some bytes; b"" when the stream has ended."""
+
+BOM = b"\xef\xbb\xbf"
+EXCERPT_CHARS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """Something on the stream that is no message."""
+
+    reason: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.excerpt!r}" if self.excerpt else self.reason
+
+
+class LineReader:
+    """Iterates the lines of a byte stream, without their line ends; blank ones are left out.
+
+    A line over `max_bytes` is dropped while it streams in and yields one `LineFault`. What follows the last line end
+    counts as a line. Iterate it once.
+    """
+
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes | LineFault]:
+        while chunk := await self._receive():
+            start = 0
+            # Each byte is looked at once: a line end can only be in what just came.
+            while (end := chunk.find(b"\n", start)) >= 0:
+                self._keep(chunk[start:end])
+                start = end + 1
+                if line := self._take():
+                    yield line
+            self._keep(chunk[start:] if start else chunk)
+        if line := self._take():
+            yield line
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._max_bytes:
+            self._parts.clear()
+        elif part:
+            self._parts.append(part)
+
+    def _take(self) -> bytes | LineFault:
+        size, parts = self._size, self._parts
+        self._size, self._parts = 0, []
+        if size > self._max_bytes:
+            return LineFault(f"a line of {size:,} bytes is over the limit of {self._max_bytes:,}")
+        return (parts[0] if len(parts) == 1 else b"".join(parts)).removeprefix(BOM).strip()
+
+
+async def read_messages(receive: Receive, max_bytes: int) -> AsyncIterator[JsonObject | LineFault]:
+    """The messages of a byte stream; a batch (2025-03-26) yields its members one by one."""
+    async for line in LineReader(receive, max_bytes):
+        if isinstance(line, LineFault):
+            yield line
+        elif line.startswith(b"["):
+            for message in _parse_batch(line):
+                yield message
+        else:
+            yield parse_message(line)
+
+
+def parse_message(line: bytes) -> JsonObject | LineFault:
+    """One JSON-RPC message, or what is wrong with the line.
+
+    Invalid UTF-8 is replaced and NaN and the infinities, which are not JSON, become null: a peer that is sloppy in one
+    string should not cost its caller the answer.
+    """
+    value = _decode(line)
+    return value if isinstance(value, LineFault) else _checked(value, line)
+
+
+def encode_message(message: JsonObject) -> bytes:
+    """One line, line end included. Raises ValueError or TypeError for what JSON cannot say."""
+    try:
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate: legal as \uXXXX in JSON, impossible in UTF-8
+        return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _parse_batch(line: bytes) -> list[JsonObject | LineFault]:
+    value = _decode(line)
+    if isinstance(value, LineFault):
+        return [value]
+    if not isinstance(value, list) or not value:
+        return [LineFault("not a JSON-RPC message", _excerpt(line))]
+    return [_checked(member, line) for member in value]
+
+
+def _decode(line: bytes) -> Any:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = line.decode(errors="replace")
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
+        return LineFault(reason, _excerpt(line))
+
+
+def _checked(value: Any, line: bytes) -> JsonObject | LineFault:
+    # `jsonrpc` is asked for because servers also log JSON objects that have a `method` or an `id`.
+    if isinstance(value, dict) and value.get("jsonrpc") == "2.0" and _has_a_kind(value):
+        return value
+    return LineFault("not a JSON-RPC message", _excerpt(line))
+
+
+def _has_a_kind(message: JsonObject) -> bool:
+    return isinstance(message.get("method"), str) or "result" in message or "error" in message
+
+
+def _excerpt(line: bytes) -> str:
+    text = line[: EXCERPT_CHARS * 4].decode(errors="replace")
+    return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1] + "…"
+
+
+def _no_constant(_name: str) -> None:
+    return None
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
