@@ -2,9 +2,10 @@
 
     python -m indexes.fit_fusion --data DIR --out toolrouter/data/fusion/fusion.json [--cache FILE]
 
-Weights are fitted on sets that may be trained on, and on catalogs sampled from one of them, where queries lack
-their tool. Sets that may not be are measured alone. With `--leave-out` each fitted set is also measured under weights
-that never saw it.
+Weights are fitted on sets that may be trained on, and on catalogs sampled from them, where queries lack their tool.
+Sets that may not be are measured alone. With `--leave-out` each fitted set is also measured under weights that never
+saw it. Similarities of queries that the model was trained on are too good to learn from: `--unseen SET=FOLDER` names
+for a set a model that was trained without it, and of our own queries those of the held-out servers alone are used.
 """
 
 import argparse
@@ -12,11 +13,14 @@ import json
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from indexes.corpus import is_held_out
 from indexes.fusion_examples import (
     Example,
     RememberingEmbedder,
@@ -38,18 +42,15 @@ FITTED = ("azure_mcp", "mongodb_mcp", "apibank", "toolalpaca", "bfcl_multi_turn"
 MEASURED = ("ours_dev", "mcptoolbench_pp", "ultratool", "mcpm_server_examples")
 WHOLE = "train_queries"
 WEIGHT_OF_WHOLE = 1.5
-SAMPLED = {(WHOLE,): (2.0, 20), FITTED: (4.0, 50)}
-"""Sets whose tools catalogs are sampled from, with the weight of their examples and the number of catalogs.
-
-The model has seen the queries of the first in training, so that its similarities there are a little too good; but they
-alone name products.
-"""
+STRANGERS = ("metatool", "apibank")
+"""Sets whose queries are asked of catalogs that have none of their tools: what people ask of assistants of any kind."""
+SAMPLED_WHOLE, SAMPLED_FITTED = (3.0, 30), (3.0, 40)
+"""The weight of examples over catalogs sampled from our own set and from the others, and the number of catalogs."""
 NAMED_SERVER = 1.0
 """Added to the score of a tool whose server the query names. In the fitted sets few servers have rivals, so that they
 teach less than what a person who names a server means."""
 THRESHOLD_SET, ANSWERED = "ours_dev", 0.952
 """The threshold is where this share of the answerable queries of this set is answered."""
-PER_CATALOG = 150
 MOST_SAMPLED = 3_000
 SEED = 20261121
 OF_VECTORS = (
@@ -80,12 +81,19 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options = _options()
     embedder = open_embedder(options.model, options.cache)
+    folders = {folder: open_embedder(Path(folder), options.cache) for _, _, folder in options.unseen}
+    unseen = {name: folders[folder] for name, _, folder in options.unseen}
     queries = {name: limited(read_rows(options.data / name / "queries.jsonl"), options.limit) for name in options.sets}
-    groups = fitted_groups(options.data, queries, embedder)
-    groups |= sampled_groups(options.data, embedder)
-    embedder.save()
+    own = own_rows(options.data / WHOLE)
+    groups = fitted_groups(options.data, queries, {name: unseen.get(name, embedder) for name in queries})
+    served = [row for row in own.held_out if row["relevant"]]
+    groups[WHOLE] = (set_examples(own.tools, served, embedder), WEIGHT_OF_WHOLE)
+    groups |= sampled_groups(options.data, {name: unseen.get(name, embedder) for name in queries})
+    groups |= sampled_from_own(own, unseen.get(STRANGERS[0], embedder), options.data)
     asked = read_rows(options.data / THRESHOLD_SET / "queries.jsonl")
     judged_on = set_examples(read_rows(options.data / THRESHOLD_SET / "tools.jsonl"), asked, embedder)
+    for each in (embedder, *folders.values()):
+        each.save()
     profiles = fit_profiles(groups, embedder.model, judged_on)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     document = {"profiles": {name: as_data(fusion) for name, fusion in profiles.items()}}
@@ -94,9 +102,10 @@ def main() -> None:
         rows = limited(read_rows(options.data / name / "queries.jsonl"), options.limit)
         examples = set_examples(read_rows(options.data / name / "tools.jsonl"), rows, embedder)
         show(name, rows, examples, {"fitted": profiles[embedder.model], "lexical": profiles[LEXICAL]})
-    embedder.save()
     if options.leave_out:
         leave_out(groups, queries)
+    for each in (embedder, *folders.values()):
+        each.save()
 
 
 def _options() -> argparse.Namespace:
@@ -105,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="folder of the exported model; the shipped one when left out")
     parser.add_argument("--cache", type=Path, help="file that keeps embeddings between runs (.npz)")
+    parser.add_argument("--unseen", nargs="*", default=[], type=lambda text: text.partition("="), metavar="SET=FOLDER")
     parser.add_argument("--sets", nargs="*", default=list(FITTED))
     parser.add_argument("--measured", nargs="*", default=list(MEASURED))
     parser.add_argument("--limit", type=int, default=1_000, help="most queries of a set")
@@ -114,35 +124,70 @@ def _options() -> argparse.Namespace:
 
 def open_embedder(model: Path | None, cache: Path | None) -> RememberingEmbedder:
     embedder = OnnxEmbedder(threads=2, folder=model)
-    return RememberingEmbedder(embedder, cache, model=embedder.model)
+    path = cache.with_name(f"{cache.stem}-{embedder.name}.npz") if cache else None
+    return RememberingEmbedder(embedder, path, model=embedder.model)
 
 
 def limited(rows: Sequence[Row], count: int) -> list[Row]:
     return list(rows) if len(rows) <= count else random.Random(SEED).sample(list(rows), count)
 
 
-def fitted_groups(data: Path, queries: Mapping[str, Sequence[Row]], embedder: RememberingEmbedder) -> Groups:
+@dataclass(frozen=True, slots=True)
+class OwnRows:
+    """Our own training set: all tools, and what is kept from training."""
+
+    tools: list[Row]
+    held_out: list[Row]
+    """Queries whose tools are all of held-out servers, and those that no tool serves."""
+
+
+def own_rows(folder: Path) -> OwnRows:
+    tools, queries = read_rows(folder / "tools.jsonl"), read_rows(folder / "queries.jsonl")
+    held_out = {row["id"] for row in tools if is_held_out(row["server"])}
+    return OwnRows(tools, [row for row in queries if held_out.issuperset(row["relevant"])])
+
+
+def fitted_groups(
+    data: Path, queries: Mapping[str, Sequence[Row]], embedders: Mapping[str, RememberingEmbedder]
+) -> Groups:
     """Return an example per query over the whole catalog of each set."""
     groups: Groups = {}
     for name, rows in queries.items():
-        groups[name] = (set_examples(read_rows(data / name / "tools.jsonl"), rows, embedder), 1.0)
+        groups[name] = (set_examples(read_rows(data / name / "tools.jsonl"), rows, embedders[name]), 1.0)
         logger.info("%s: %d examples", name, len(groups[name][0]))
-    asked = [row for row in read_rows(data / WHOLE / "queries.jsonl") if row["relevant"]]
-    tools = read_rows(data / WHOLE / "tools.jsonl")
-    groups[WHOLE] = (set_examples(tools, limited(asked, 3_000), embedder), WEIGHT_OF_WHOLE)
     return groups
 
 
-def sampled_groups(data: Path, embedder: RememberingEmbedder) -> Groups:
-    """Return examples over sampled catalogs, many of them without an answer."""
+def sampled_groups(data: Path, embedders: Mapping[str, RememberingEmbedder]) -> Groups:
+    """Return examples over catalogs sampled from the sets of each embedder, many of them without an answer."""
     groups: Groups = {}
-    for names, (weight, catalogs) in SAMPLED.items():
-        tools = [row for name in names for row in read_rows(data / name / "tools.jsonl")]
-        asked = [row for name in names for row in limited(read_rows(data / name / "queries.jsonl"), MOST_SAMPLED)]
-        found = sampled_examples(tools, asked, embedder, catalogs=catalogs, per_catalog=PER_CATALOG, seed=SEED)
-        groups[f"{'+'.join(names)}, sampled"] = (found, weight)
-        logger.info("%s: %d examples", f"{len(names)} sets, sampled", len(found))
+    together: dict[int, list[str]] = defaultdict(list)
+    for name, embedder in embedders.items():
+        together[id(embedder)].append(name)
+    weight, catalogs = SAMPLED_FITTED
+    for names in together.values():
+        asked, count = _queries(data, names), catalogs // len(together)
+        found = sampled_examples(read_all(data, names), asked, embedders[names[0]], catalogs=count, seed=SEED)
+        groups[f"{'+'.join(names)}, sampled"] = (found, weight / len(together))
     return groups
+
+
+def sampled_from_own(own: OwnRows, embedder: RememberingEmbedder, data: Path) -> Groups:
+    """Return examples over catalogs of held-out servers, asked for what the tools of other sets do as well."""
+    weight, catalogs = SAMPLED_WHOLE
+    tools = [row for row in own.tools if is_held_out(row["server"])]
+    asked = [*own.held_out, *_queries(data, STRANGERS)]
+    strangers = read_all(data, STRANGERS)
+    found = sampled_examples(tools, asked, embedder, catalogs=catalogs, seed=SEED, strangers=strangers)
+    return {f"{WHOLE}, sampled": (found, weight)}
+
+
+def read_all(data: Path, names: Sequence[str]) -> list[Row]:
+    return [row for name in names for row in read_rows(data / name / "tools.jsonl")]
+
+
+def _queries(data: Path, names: Sequence[str]) -> list[Row]:
+    return [row for name in names for row in limited(read_rows(data / name / "queries.jsonl"), MOST_SAMPLED)]
 
 
 def fit_profiles(groups: Groups, model: str, judged_on: Sequence[Example]) -> dict[str, Fusion]:

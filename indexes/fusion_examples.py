@@ -27,6 +27,8 @@ SERVES_COSINE = 0.72
 """Without its gold tool, a query counts as unanswerable when no tool of the catalog is as near as this."""
 LARGEST_SERVER = 60
 """Tools above which catalogs take a server's tools one by one."""
+PER_CATALOG = 150
+"""Queries asked of a sampled catalog."""
 LEFT_OUT = 0.25
 """Share of the tools of a sampled catalog that it lacks: their queries are near misses."""
 
@@ -117,15 +119,22 @@ def set_examples(tools: Sequence[Row], queries: Sequence[Row], embedder: Embedde
 
 
 def sampled_examples(
-    tools: Sequence[Row], queries: Sequence[Row], embedder: Embedder, *, catalogs: int, per_catalog: int, seed: int
+    tools: Sequence[Row],
+    queries: Sequence[Row],
+    embedder: Embedder,
+    *,
+    catalogs: int,
+    seed: int,
+    strangers: Sequence[Row] = (),
 ) -> list[Example]:
     """Return examples over catalogs of randomly chosen servers, some of whose tools are left out.
 
+    Of `strangers`, tools too, no catalog is made; their queries are far from all of them.
     Kinds start with `in` (the gold tool is there), `near` (its server is, but no tool serves) or `far`.
     """
     rng = random.Random(seed)
     found: list[Example] = []
-    index = index_rows(tools, embedder)
+    index = index_rows([*tools, *strangers], embedder)
     assert index.dense is not None
     vectors = dict(zip(index.ids, index.dense.index.vectors(), strict=True))
     part_of = _parts(tools)
@@ -137,7 +146,7 @@ def sampled_examples(
         if rows:
             catalog = _SampledCatalog(rows, vectors, embedder)
             neighbours = {tool for tool, part in part_of.items() if part in chosen}
-            asked = _asked(queries, {row["id"] for row in rows}, neighbours, rng=rng, count=per_catalog)
+            asked = _asked(queries, {row["id"] for row in rows}, neighbours, rng=rng, count=PER_CATALOG)
             found += catalog.examples(asked)
     return found
 
