@@ -18,9 +18,9 @@ from toolrouter.index.best import best_rows
 from toolrouter.index.spelling import Spelling
 from toolrouter.index.words import STOP_WORDS, stem, unstemmed, words
 
-FIELDS: Final = ("name", "server", "description", "parameters")
-FIELD_WEIGHT: Final = np.array([2.5, 1.5, 1.0, 0.7], np.float32)
-LENGTH_PENALTY: Final = np.array([0.6, 0.3, 0.7, 0.7], np.float32)
+FIELDS: Final = ("name", "server", "description", "parameters", "related")
+FIELD_WEIGHT: Final = np.array([2.5, 1.5, 1.0, 0.7, 0.35], np.float32)
+LENGTH_PENALTY: Final = np.array([0.6, 0.3, 0.7, 0.7, 0.3], np.float32)
 SATURATION: Final = 1.0
 SPELLING_WEIGHT: Final = 0.7
 SHARES: Final = ((), (1.0,), (0.7, 0.3), (0.6, 0.25, 0.15))
@@ -51,7 +51,7 @@ class QueryTerm:
 
 
 class Bm25f:
-    """A LexicalIndex over the fields of `toolrouter.catalog.text.lexical_fields`."""
+    """A LexicalIndex over the fields of `toolrouter.catalog.text.lexical_fields` and the words related to them."""
 
     def __init__(self, documents: Sequence[Mapping[str, str]]) -> None:
         self._count = len(documents)

@@ -24,6 +24,7 @@ FEATURES: Final = (
     "in_server",
     "in_description",
     "in_parameters",
+    "in_related",
     "in_any",
     "name_found",
     "name_complete",

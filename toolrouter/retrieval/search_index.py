@@ -18,6 +18,7 @@ from toolrouter.errors import ModelError
 from toolrouter.index.bm25f import Bm25f
 from toolrouter.index.embedding_cache import Progress, embed_cached, text_key
 from toolrouter.index.faiss_index import FaissIndex
+from toolrouter.index.thesaurus import related_words
 from toolrouter.ports import Embedder, Store, Vectors
 from toolrouter.retrieval.actions import action_of_tool
 from toolrouter.retrieval.cost import cost_tokens
@@ -211,7 +212,7 @@ def text_of(tool: Tool, server: Server | None) -> str:
 
 
 def _fields(tool: Tool, server: Server | None) -> Mapping[str, str]:
-    return lexical_fields(
+    fields = lexical_fields(
         server=tool.server,
         name=tool.name,
         description=tool.description,
@@ -219,3 +220,4 @@ def _fields(tool: Tool, server: Server | None) -> Mapping[str, str]:
         title=tool.title,
         server_about=about(server),
     )
+    return {**fields, "related": related_words(fields)}

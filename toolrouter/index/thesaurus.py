@@ -1,0 +1,64 @@
+"""What else people call the things that tools are about, from a thesaurus inside the package.
+
+A tool that says `merge request` is asked for as a code change to be reviewed, one of Jira's as a ticket. The words on
+the right of an entry become a lexical field of every tool that has a term on its left; how much such a word counts is
+fitted with the rest of the fusion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from toolrouter.index.words import words
+
+LONGEST_TERM: Final = 3
+"""Words of the longest term that is looked for."""
+HEAD_CHARACTERS: Final = 200
+"""How much of a description is read: its first sentence within so many characters."""
+MOST_WORDS: Final = 64
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s")
+
+Terms = Mapping[tuple[str, ...], str]
+
+
+def related_words(fields: Mapping[str, str]) -> str:
+    """Return what a tool with these lexical fields is also known by, what its name says first; often nothing."""
+    head = _SENTENCE_END.split(fields.get("description", "")[:HEAD_CHARACTERS], maxsplit=1)[0]
+    found: dict[str, None] = {}
+    for text in (fields.get("name", ""), fields.get("server", ""), head):
+        for entry in _entries_in(words(text), _terms()):
+            found.update(dict.fromkeys(entry.split()))
+    return " ".join(list(found)[:MOST_WORDS])
+
+
+def _entries_in(stems: list[str], terms: Terms) -> list[str]:
+    """Return the entries of the terms that occur, longer terms first: they say more."""
+    return [
+        terms[term]
+        for size in range(LONGEST_TERM, 0, -1)
+        for at in range(len(stems) - size + 1)
+        if (term := tuple(stems[at : at + size])) in terms
+    ]
+
+
+@cache
+def _terms() -> Terms:
+    text = (files("toolrouter") / "data" / "thesaurus.txt").read_text(encoding="utf-8")
+    return parse_thesaurus(text)
+
+
+def parse_thesaurus(text: str) -> Terms:
+    """Return the related words of each term, a term as its stems; of a term on several lines, all of them."""
+    found: dict[tuple[str, ...], str] = {}
+    for line in text.splitlines():
+        left, separator, right = line.partition(" = ")
+        if separator and not line.startswith("#"):
+            related = " ".join(right.replace(",", " ").split())
+            for term in map(str.strip, left.split(";")):
+                key = tuple(words(term))
+                found[key] = f"{found[key]} {related}" if key in found else related
+    return found
