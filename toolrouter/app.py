@@ -24,6 +24,7 @@ from toolrouter.guard.admission import admitter
 from toolrouter.guard.inspection import scan_again
 from toolrouter.guard.policy import permits_offer, permitted
 from toolrouter.ports import Embedder, OnProgress, Store
+from toolrouter.server.asking import Asking
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.indexer import Indexer
 from toolrouter.server.indexer import OnProgress as OnIndexing
@@ -73,7 +74,8 @@ class Running:
         self.indexer = Indexer(
             lambda: catalog.snapshot, store, partial(make_embedder, settings.router.embedder), on_indexing
         )
-        self.hosts = Hosts(lambda alias: catalog.snapshot.has_approved(alias))
+        asking = Asking(lambda: self.settings)
+        self.hosts = Hosts(asking, lambda alias: catalog.snapshot.has_approved(alias))
         self.fleet = Fleet(
             settings,
             catalog.snapshot.servers,
@@ -91,7 +93,7 @@ class Running:
             log_use=lambda event: self.late_writes.add(partial(store.log_use, event)),
         )
         self.router.hosts = self.hosts
-        self.router.gates.audit = self.note
+        self.router.gates.audit = asking.audit = self.note
         self._listed: dict[str, Changes] = {}
         self._look_again = anyio.Event()
         self._arrived = anyio.Event()
