@@ -228,9 +228,7 @@ def main() -> None:
     parser.add_argument("--base", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, default=Path(__file__).with_name("recipe.toml"))
-    parser.add_argument(
-        "--more", type=Path, nargs="*", default=[], help="further queries over our own set"
-    )
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="further queries over our own set")
     parser.add_argument("--glossary", type=Path, default=Path(__file__).with_name("glossary.txt"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
