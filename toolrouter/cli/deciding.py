@@ -64,10 +64,8 @@ def decide_named(names: list[str], statuses: Collection[Status], *, approve: boo
 
 def _says(subject: Subject) -> str:
     if subject.kind == LAUNCHED:
-        # Whole: what is cut off could be what matters.
-        return one_line(
-            str(subject.said["url"] or shlex.join([subject.said["command"], *subject.said["args"]])), 100_000
-        )
+        launch = subject.said["url"] or shlex.join([subject.said["command"], *subject.said["args"]])
+        return one_line(str(launch), 100_000)  # what is cut off could be what matters
     words = subject.said.get("description") or subject.said.get("instructions") or subject.said.get("title")
     return one_line(words if isinstance(words, str) else "")
 
