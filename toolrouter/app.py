@@ -30,6 +30,7 @@ from toolrouter.server.hosts import Hosts
 from toolrouter.server.indexer import Indexer
 from toolrouter.server.indexer import OnProgress as OnIndexing
 from toolrouter.server.kept import KeptResults
+from toolrouter.server.probing import probe_newcomers
 from toolrouter.server.router import Router
 from toolrouter.settings_file import ConfigWatch
 from toolrouter.telemetry.audit import AuditLog, now_in_utc
@@ -212,10 +213,10 @@ class Running:
 
     def _scan_again(self) -> bool:
         try:
-            found = scan_again(self.catalog, self.store)
+            found = [*scan_again(self.catalog, self.store), *probe_newcomers(self.catalog, self.store)]
             if found:
                 names = ", ".join(sorted({made.server for made in found}))
-                logger.warning("the scanner took back %d approvals that no person gave: %s", len(found), names)
+                logger.warning("checks took back %d approvals that no person gave: %s", len(found), names)
                 self.catalog.reload()
         except StoreError as error:
             logger.warning("%s", error)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELD = "the scanner found an attack in it: a person must decide"
+HELD = "a check found an attack in it, or that it would win far too many searches: a person must decide"
 STARTED_OTHERWISE = "the way its server is started changed since that was approved"
 
 Hashes = Mapping[str, frozenset[str]]
