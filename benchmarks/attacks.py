@@ -22,6 +22,7 @@ from toolrouter.evaluation.sets import EvalSet
 from toolrouter.guard.fingerprint import fingerprint
 from toolrouter.ports import Embedder
 from toolrouter.retrieval.fairness import Standing, standing
+from toolrouter.retrieval.probe import dominates, share_of_wins
 from toolrouter.retrieval.search import SearchOptions, search
 from toolrouter.retrieval.search_index import build_search_index
 from toolrouter.types import Tool
@@ -149,12 +150,18 @@ def main() -> None:
 
         embedder = OnnxEmbedder(threads=2)
     store = MemoryStore()
+    believed = [tool for tool in found.tools if given.set != "recorded"]  # the probe has the recorded ones by itself
     texts = [query.text for query in found.queries if query.relevant]
     results = {"none": measure(found, [], embedder, store, given.k)}
     print(f"{'attack':28} {'defence':9} {'any':>6} {'share':>6} {'whole':>6} {'honest':>7}")
     for name, attack in [("none", None), *ATTACKS.items()]:
         if attack is not None:
-            results[name] = measure(found, evil(attack(found, texts, embedder)), embedder, store, given.k)
+            tools = evil(attack(found, texts, embedder))
+            results[name] = measure(found, tools, embedder, store, given.k)
+            taken = share_of_wins(tools, believed) if tools else 0.0
+            print(f"{name:28} probe     {100 * taken:.1f} % of ordinary searches won", flush=True)
+            if tools and dominates(tools, believed):
+                results[name]["probed"] = results["none"]["defended"]  # it waits for review: nothing of it is found
         for defence, row in results[name].items():
             print(f"{name:28} {defence:9} " + " ".join(f"{value:>6}" for value in row.values()), flush=True)
     if given.json:

@@ -16,18 +16,21 @@ import anyio
 import anyio.to_thread
 
 from toolrouter.catalog.diff import diff_tools
-from toolrouter.catalog.live import LiveCatalog
+from toolrouter.catalog.live import Admit, LiveCatalog, PermitsOffer, Permitted, Withhold
 from toolrouter.catalog.store import open_store
 from toolrouter.config import EmbedderSettings, Settings
 from toolrouter.errors import ModelError, NotFound, StoreError
 from toolrouter.guard.admission import admitter
 from toolrouter.guard.inspection import scan_again
+from toolrouter.guard.pins import withholder
 from toolrouter.guard.policy import permits_offer, permitted
 from toolrouter.ports import Embedder, OnProgress, Store
+from toolrouter.server.asking import Asking
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.indexer import Indexer
 from toolrouter.server.indexer import OnProgress as OnIndexing
 from toolrouter.server.kept import KeptResults
+from toolrouter.server.probing import probe_newcomers
 from toolrouter.server.router import Router
 from toolrouter.settings_file import ConfigWatch
 from toolrouter.telemetry.audit import AuditLog, now_in_utc
@@ -73,7 +76,8 @@ class Running:
         self.indexer = Indexer(
             lambda: catalog.snapshot, store, partial(make_embedder, settings.router.embedder), on_indexing
         )
-        self.hosts = Hosts(lambda alias: catalog.snapshot.has_approved(alias))
+        asking = Asking(lambda: self.settings)
+        self.hosts = Hosts(asking, lambda alias: catalog.snapshot.has_approved(alias))
         self.fleet = Fleet(
             settings,
             catalog.snapshot.servers,
@@ -91,7 +95,7 @@ class Running:
             log_use=lambda event: self.late_writes.add(partial(store.log_use, event)),
         )
         self.router.hosts = self.hosts
-        self.router.gates.audit = self.note
+        self.router.gates.audit = asking.audit = self.note
         self._listed: dict[str, Changes] = {}
         self._look_again = anyio.Event()
         self._arrived = anyio.Event()
@@ -119,8 +123,7 @@ class Running:
         Returns:
             What changed, by server; a server that could not be reached is absent, and `fleet.state` says why.
         """
-        enabled = self.settings.enabled()
-        wanted = [alias for alias in (aliases if aliases is not None else enabled) if alias in enabled]
+        wanted = self._startable(aliases if aliases is not None else self.settings.enabled())
         if not force:
             due = set(self.fleet.due())
             wanted = [alias for alias in wanted if alias in due]
@@ -132,6 +135,11 @@ class Running:
         if patience.cancelled_caught:
             raise ModelError(f"Indexing did not end within {INDEX_WAIT_S:g} s; what is done is kept. Run it again.")
         return {alias: _changes_of(alias, before, self.catalog.snapshot, last) for alias, last in self._listed.items()}
+
+    def _startable(self, aliases: Collection[str]) -> list[str]:
+        """Those of these servers that may be started to be listed: not what nobody has agreed to start this way."""
+        enabled = self.settings.enabled()
+        return [alias for alias in aliases if alias in enabled and not self.catalog.facts(alias).withheld]
 
     async def serve_in_background(self) -> None:
         """Keeps definitions fresh and follows other processes, until cancelled."""
@@ -149,7 +157,7 @@ class Running:
                 tasks.start_soon(self._refresh_due, False)
 
     async def _refresh_due(self, first: bool) -> None:
-        due = self.fleet.due()
+        due = self._startable(self.fleet.due())
         await self.fleet.refresh(due)
         if first:
             if due:
@@ -165,9 +173,8 @@ class Running:
         """
         former, self.settings = self.settings, settings
         self.router.apply(settings)
-        rules = admitter(settings.router.trust, settings=settings), permitted(settings), settings.enabled().keys()
         try:
-            await anyio.to_thread.run_sync(self.catalog.apply, *rules)
+            await anyio.to_thread.run_sync(self.catalog.apply, *catalog_rules(settings))
         finally:
             self.fleet.apply(settings, self.catalog.snapshot.servers)
             if settings.router.embedder != former.router.embedder:
@@ -206,10 +213,10 @@ class Running:
 
     def _scan_again(self) -> bool:
         try:
-            found = scan_again(self.catalog, self.store)
+            found = [*scan_again(self.catalog, self.store), *probe_newcomers(self.catalog, self.store)]
             if found:
                 names = ", ".join(sorted({made.server for made in found}))
-                logger.warning("the scanner took back %d approvals that no person gave: %s", len(found), names)
+                logger.warning("checks took back %d approvals that no person gave: %s", len(found), names)
                 self.catalog.reload()
         except StoreError as error:
             logger.warning("%s", error)
@@ -311,13 +318,7 @@ async def open_router(
     """
     store = open_store(home)
     try:
-        catalog = LiveCatalog(
-            store,
-            admitter(settings.router.trust, settings=settings),
-            permitted(settings),
-            settings.enabled().keys(),
-            permits_offer(settings),
-        )
+        catalog = LiveCatalog(store, *catalog_rules(settings))
         running = Running(settings, store, catalog, home, on_progress)
         running.router.results = KeptResults(settings.router.results, home / "results")
         try:
@@ -341,6 +342,12 @@ async def open_router(
             running.late_writes.finish()
     finally:
         store.close()
+
+
+def catalog_rules(settings: Settings) -> tuple[Admit, Permitted, Collection[str], PermitsOffer, Withhold]:
+    """What of the settings decides on what is seen, in the order in which `LiveCatalog` wants it."""
+    admit = admitter(settings.router.trust, settings=settings)
+    return admit, permitted(settings), settings.enabled().keys(), permits_offer(settings), withholder(settings)
 
 
 def make_embedder(settings: EmbedderSettings) -> Embedder:

@@ -35,6 +35,14 @@ class FlowPolicy(StrEnum):
     DENY = "deny"
 
 
+class Ask(StrEnum):
+    """What a server may ask of the host that called it."""
+
+    ELICITATION = "elicitation"
+    SAMPLING = "sampling"
+    ROOTS = "roots"
+
+
 class Transport(StrEnum):
     STDIO = "stdio"
     HTTP = "http"
@@ -91,6 +99,11 @@ class ServerOptions(_Strict):
 
     allow: tuple[str, ...] = Field(("*",), description="Tool names (globs) that may be seen and called.")
     deny: tuple[str, ...] = Field((), description="Tool names (globs) that may not, whatever `allow` says.")
+    allow_asking: tuple[Ask, ...] = Field(
+        (),
+        description="What it may ask of hosts: `elicitation` (something of the user), `sampling` (words of the model), "
+        "`roots` (the folders that are open). Nothing, when left out.",
+    )
     keep_running: bool = Field(False, description="Do not stop it when idle (it holds state).")
     connect_timeout_s: float | None = Field(None, gt=0)
     call_timeout_s: float | None = Field(None, gt=0)

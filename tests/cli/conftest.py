@@ -43,8 +43,8 @@ class Shell:
         self.list_tools(TOOLS)
         self.configure({"demo": self.server()})
 
-    def server(self) -> dict[str, Any]:
-        return {"command": sys.executable, "args": ["-I", "-S", "-B", str(SERVER), str(self.tools_file)]}
+    def server(self, *says: str) -> dict[str, Any]:
+        return {"command": sys.executable, "args": ["-I", "-S", "-B", str(SERVER), str(self.tools_file), *says]}
 
     def configure(self, servers: dict[str, Any], **settings: Any) -> None:
         document = {"mcpServers": servers, "toolrouter": settings}

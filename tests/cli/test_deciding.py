@@ -42,7 +42,7 @@ def test_with_review_of_new_tools_nothing_is_usable_before_a_person_has_looked(s
     shell.configure({"demo": shell.server()}, trust="review-new")
     shell("index")
     assert set(statuses(shell).values()) == {"pending"}
-    assert "3 approved." in shell("approve", "demo").err
+    assert "4 approved." in shell("approve", "demo").err, "the tools, and what it says of itself"
     assert set(statuses(shell).values()) == {"approved"}
 
 
@@ -56,3 +56,48 @@ def test_a_name_that_is_neither_tool_nor_server_is_an_error(shell: Shell) -> Non
     found = shell("approve", "nobody")
     assert found.status == 1
     assert "No tool and no server is called `nobody`. Servers: demo." in found.err
+
+
+def test_prompts_resources_and_instructions_are_decided_on_like_tools(shell: Shell) -> None:
+    shell.configure({"demo": shell.server("Be polite.")}, trust="review-new")
+    shell("index")
+    found = shell("tools", "--json").json
+    assert {(each["kind"], each["name"], each["status"]) for each in found if each["kind"] != "tool"} == {
+        ("prompt", "demo__greet", "pending"),
+        ("resource", "demo+file:///a", "pending"),
+        ("instructions", "demo", "pending"),
+    }
+    approved = shell("approve", "demo__greet", "resource:demo+file:///a", "instructions:demo")
+    assert "3 approved." in approved.err
+    assert "Be polite." in approved.out
+    statuses = {(each["kind"], each["name"]): each["status"] for each in shell("tools", "--json").json}
+    assert statuses["prompt", "demo__greet"] == statuses["resource", "demo+file:///a"] == "approved"
+    assert statuses["tool", "demo__echo"] == "pending"
+    assert ("instructions", "demo") not in statuses
+    shell("reject", "prompt:demo__greet")
+    assert "4 rejected" not in shell("approve", "demo").err
+    rejected = {each["name"] for each in shell("tools", "--json").json if each["status"] == "rejected"}
+    assert rejected == {"demo__greet"}
+
+
+def test_a_server_that_is_started_otherwise_is_not_started_before_a_person_agrees(shell: Shell) -> None:
+    shell.configure({"demo": shell.server()}, trust="review-new")
+    shell("index")
+    shell("approve", "demo")
+    shell.configure({"demo": shell.server("I am new.")}, trust="review-new")
+    assert "not started: the way its server is started changed" in shell("index").out
+    assert shell("call", "demo__picture").status == 1
+    (found,) = shell("review", "--json").json
+    launch = found["items"][0]
+    assert (launch["kind"], launch["status"]) == ("launch", "withdrawn")
+    assert any("I am new." in line for line in launch["diff"] if line.startswith("+"))
+    assert {item["status"] for item in found["items"]} == {"withdrawn"}
+    decided = shell("approve", "demo")
+    assert "I am new." in " ".join(decided.out.split())
+    assert shell("call", "demo__picture").status == 0
+    shell("index")
+    assert {item["kind"] for item in shell("review", "--json").json[0]["items"]} == {
+        "prompt",
+        "resource",
+        "instructions",
+    }

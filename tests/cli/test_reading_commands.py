@@ -13,8 +13,8 @@ def test_list_starts_nothing_and_tells_what_is_not_known_yet(shell: Shell) -> No
     found = shell("list", "--json")
     assert found.status == 0
     assert found.json == [
-        {"name": "demo", "state": "new", "tools": 0, "tokens": 0, "error": ""},
-        {"name": "off", "state": "disabled", "tools": 0, "tokens": 0, "error": ""},
+        {"name": "demo", "state": "new", "tools": 0, "tokens": 0, "error": "", "refused_asking": []},
+        {"name": "off", "state": "disabled", "tools": 0, "tokens": 0, "error": "", "refused_asking": []},
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_server_with_an_unset_variable_is_never_started(shell: Shell) -> None:
 
 def test_tools_asks_servers_that_were_never_reached(shell: Shell) -> None:
     found = shell("tools", "--json")
-    assert [sorted(tool) for tool in found.json] == [["hash", "name", "server", "status", "tokens"]] * 3
+    assert [sorted(tool) for tool in found.json] == [["hash", "kind", "name", "server", "status", "tokens"]] * 3
     assert all(re.fullmatch("[0-9a-f]{64}", tool["hash"]) for tool in found.json)
     assert "Asking demo" in found.err
     assert "Asking" not in shell("tools", "--json").err

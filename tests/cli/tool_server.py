@@ -1,9 +1,18 @@
-"""An MCP server on the standard library: lists the tools of a file, and answers calls by the tool's name."""
+"""An MCP server on the standard library: lists the tools of a file, and answers calls by the tool's name.
+
+A second argument adds a prompt, a resource and instructions that say it.
+"""
 
 import json
 import sys
 from pathlib import Path
 
+SAYS = sys.argv[2] if len(sys.argv) > 2 else ""
+OFFERS = {
+    "prompts/list": {"prompts": [{"name": "greet", "description": SAYS}]},
+    "resources/list": {"resources": [{"uri": "file:///a", "name": "a", "description": SAYS}]},
+    "resources/templates/list": {"resourceTemplates": []},
+}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 
@@ -18,8 +27,11 @@ def call(name: str, arguments: dict) -> dict:
 def answer(method: str, params: dict, tools: list) -> dict:
     if method == "initialize":
         info = {"name": "tool-server", "version": "1"}
-        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": info}
-        return {"result": result}
+        offered = {"prompts": {}, "resources": {}} if SAYS else {}
+        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}, **offered}, "serverInfo": info}
+        return {"result": {**result, "instructions": SAYS}}
+    if SAYS and method in OFFERS:
+        return {"result": OFFERS[method]}
     if method == "tools/list":
         return {"result": {"tools": tools}}
     if method == "tools/call":

@@ -150,7 +150,11 @@ def router(way: str) -> Iterator[str]:
         spec = {"command": sys.executable, "args": [str(FIXTURE)]} if way == "stdio" else {"url": upstream}
         exposure = "search" if way == "search" else "all"
         config = Path(home) / "toolrouter.json"
-        options = {"exposure": exposure, "servers": {"fixture": {"own_names": True}}, "http": {"poll_after_s": 1}}
+        options = {
+            "exposure": exposure,
+            "servers": {"fixture": {"own_names": True, "allow_asking": ["elicitation", "sampling", "roots"]}},
+            "http": {"poll_after_s": 1},
+        }
         config.write_text(json.dumps({"mcpServers": {"fixture": spec}, "toolrouter": options}))
         command = [sys.executable, "-m", "toolrouter", "serve", "--config", str(config)]
         command += ["--http", f"127.0.0.1:{port}", "--token", TOKEN]

@@ -6,10 +6,17 @@ import os
 import shutil
 import signal
 import stat
+import sys
 from pathlib import Path
 
-from tests.daemon.conftest import Home, alive, eventually, stub
+import pytest
+
+from tests.daemon.conftest import ROOT, Home, alive, eventually, stub
 from toolrouter import __version__
+from toolrouter.cli.checks import _daemon
+from toolrouter.settings_file import load_settings
+
+ASKER = ROOT / "tests" / "upstreams_stub" / "asker.py"
 
 
 def test_two_hosts_of_different_eras_share_one_daemon_and_its_servers(home: Home) -> None:
@@ -151,3 +158,17 @@ def test_long_lines_pass_in_both_directions(home: Home) -> None:
     text = "x" * 3_000_000
     assert text in host.call("stub__echo", {"text": text})
     assert len(host.call("stub__big", {"size": 60_000})) >= 60_000
+
+
+def test_the_person_is_told_of_questions_that_were_refused_and_how_to_allow_them(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.configure({"shy": {"command": sys.executable, "args": ["-I", "-S", str(ASKER)]}}, exposure="all")
+    host = home.host().initialize()
+    assert "allow_asking" in host.call("shy__ask")
+    allow = 'toolrouter.servers.shy.allow_asking = ["elicitation"]'
+    assert allow in home.run("list").stderr.replace("\n", " ")
+    monkeypatch.setenv("TOOLROUTER_HOME", str(home.state))
+    found = {finding.subject: finding for finding in _daemon(load_settings(home.config))}
+    assert found["shy"].outcome == "warning"
+    assert found["shy"].fix.endswith(allow)

@@ -41,7 +41,7 @@ def test_a_copy_yields_to_what_it_copies_whatever_it_is_called() -> None:
     ]
     found = standing(tools, ["new", "absent"])
     assert found == Standing(frozenset({"new"}), {ToolId("new__post_letter"): ToolId("old__send_mail")})
-    assert ranked(hits("new__post_letter", "old__send_mail"), found) == ["old__send_mail", "new__post_letter"]
+    assert ranked(hits("new__post_letter", "old__send_mail"), found) == ["old__send_mail"]
     assert ranked(hits("new__post_letter"), found) == ["new__post_letter"]
 
 

@@ -38,7 +38,8 @@ async def host_of(
 ) -> AsyncIterator[Host]:
     arguments = ["-I", "-S", str(ASKER), *(["modern"] if upstream_era == "modern" else [])]
     servers = {"asker": {"command": sys.executable, "args": arguments}}
-    settings = Settings.model_validate({"mcpServers": servers, "toolrouter": {"exposure": "all", **router}})
+    options = {"exposure": "all", "servers": {"asker": {"allow_asking": ["elicitation", "roots"]}}, **router}
+    settings = Settings.model_validate({"mcpServers": servers, "toolrouter": options})
     modern = host_era == "modern"
     async with open_router(settings, home=tmp_path / "home", serving=True) as running, AsyncExitStack() as stack:
         host = await stack.enter_async_context(connected(Opened(running.router), modern=modern))  # type: ignore[arg-type]
@@ -98,7 +99,7 @@ async def test_a_question_of_the_server_reaches_the_handshake_host(tmp_path: Pat
         found = result if upstream_era == "handshake" else result[0]
         assert found == {"action": "accept", "content": {"name": "Ada"}}
         assert asked[0][0] == "elicitation/create"
-        assert asked[0][1]["message"] == "Who?"
+        assert asked[0][1]["message"] == "The server `asker` asks: Who?"
 
 
 @pytest.mark.parametrize("upstream_era", ERAS)
@@ -132,6 +133,21 @@ async def test_a_question_that_a_modern_host_cannot_get_is_refused_in_words(tmp_
     async with host_of(tmp_path, "modern", "handshake") as host:
         refused = said(await host.call("asker__ask"))
         assert "2026-07-28" in refused["message"]
+
+
+@PAIRS
+async def test_a_question_that_the_config_does_not_allow_reaches_no_host(
+    tmp_path: Path, host_era: str, upstream_era: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with host_of(tmp_path, host_era, upstream_era, servers={}) as host:
+        asked = answering(host, {"action": "accept"})
+        assert said(await host.call("asker__declared")) == {}
+        result = await host.call("asker__ask")
+        words = result["content"][0]["text"]
+        assert 'toolrouter.servers.asker.allow_asking = ["elicitation"]' in words.replace('\\"', '"')
+        assert "Who?" not in json.dumps(result)
+        assert asked == []
+    assert "asker asks for something of the user, which is refused" in caplog.text
 
 
 @pytest.mark.parametrize("upstream_era", ERAS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from toolrouter.catalog.decisions import hashes, held_hashes, vetted_hashes
 from toolrouter.catalog.diff import Changes, diff, diff_tools
 from toolrouter.catalog.offers import Offer, approved_offers
-from toolrouter.catalog.saying import SAYING, muted, saying, saying_hash
+from toolrouter.catalog.saying import LAUNCH, SAYING, muted, saying, saying_hash
 from toolrouter.catalog.snapshot import Catalog, build_catalog, replace_server
 from toolrouter.errors import StoreError
 from toolrouter.types import Decision, JsonObject, Listing, Refusal, Server, Status, Tool
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELD = "the scanner found an attack in it: a person must decide"
+HELD = "a check found an attack in it, or that it would win far too many searches: a person must decide"
+STARTED_OTHERWISE = "the way its server is started changed since that was approved"
 
 Hashes = Mapping[str, frozenset[str]]
 """Tool name to definition hashes."""
@@ -46,6 +47,9 @@ class Facts:
     kept: Callable[[str], JsonObject | None] = field(default=lambda _hash: None, repr=False)
     """Returns the definition of a hash as it was when it was approved."""
 
+    withheld: bool = False
+    """Whether the server is started in a way that awaits review: then nothing of it may be seen, approved or not."""
+
     def decided(self, name: str) -> bool:
         """Whether anything was ever decided about this name."""
         return bool(self.approved.get(name) or self.rejected.get(name) or self.held.get(name))
@@ -62,6 +66,10 @@ class Verdict:
 
 
 Admit = Callable[[Listing, Facts], Verdict]
+Permitted = Callable[[Tool], bool]
+PermitsOffer = Callable[[Offer], bool]
+Withhold = Callable[[str, frozenset[str]], bool]
+"""`(alias, approved launch specs)`: whether the way the server is started now awaits review."""
 
 
 class LiveCatalog:
@@ -71,9 +79,10 @@ class LiveCatalog:
         self,
         store: Store,
         admit: Admit,
-        permitted: Callable[[Tool], bool],
+        permitted: Permitted,
         aliases: Collection[str],
-        permits_offer: Callable[[Offer], bool] = lambda offer: True,
+        permits_offer: PermitsOffer = lambda offer: True,
+        withhold: Withhold = lambda alias, approved: False,
     ) -> None:
         """Reads the last known state. Servers outside `aliases` stay in the store and out of the snapshot.
 
@@ -86,6 +95,7 @@ class LiveCatalog:
         self._admit = admit
         self._permitted = permitted
         self._permits_offer = permits_offer
+        self._withhold = withhold
         self._aliases = frozenset(aliases)
         self._lock = threading.Lock()
         self._unsaved: dict[str, _Unsaved] = {}
@@ -102,6 +112,10 @@ class LiveCatalog:
     def heard(self, alias: str) -> Server:
         """A server with everything it says of itself, approved or not. For the person, never for a host."""
         return self._heard.get(alias, Server(alias))
+
+    def facts(self, alias: str) -> Facts:
+        """What is known and decided about a server, as of the last look into the store."""
+        return self._facts.get(alias, Facts())
 
     def definition(self, definition_hash: str) -> JsonObject | None:
         """A definition as it was when it was approved. Raises StoreError."""
@@ -135,19 +149,22 @@ class LiveCatalog:
         self._tell(changes)
         return changes
 
-    def decide(self, tool: Tool, *, approve: bool, by: str) -> None:
+    def decide(self, server: str, name: str, definition_hash: str, *, said: JsonObject, approve: bool, by: str) -> None:
         """Records a decision on the definition that a person saw; `reload` brings the snapshot up to date.
 
         Raises:
             StoreError: it could not be saved.
         """
-        self._store.decide(tool.server, tool.name, tool.hash, approve=approve, by=by, said=tool.raw)
+        self._store.decide(server, name, definition_hash, approve=approve, by=by, said=said)
 
-    def decide_saying(self, alias: str, said: JsonObject, *, approve: bool, by: str) -> None:
-        """Records a decision on what a server says of itself, as a person saw it. Raises StoreError."""
-        self._store.decide(alias, SAYING, saying_hash(said), approve=approve, by=by, said=said)
-
-    def apply(self, admit: Admit, permitted: Callable[[Tool], bool], aliases: Collection[str]) -> None:
+    def apply(
+        self,
+        admit: Admit,
+        permitted: Permitted,
+        aliases: Collection[str],
+        permits_offer: PermitsOffer | None = None,
+        withhold: Withhold | None = None,
+    ) -> None:
         """Goes on with other rules and other servers; what the store knows of new ones is shown at once.
 
         Raises:
@@ -155,6 +172,8 @@ class LiveCatalog:
         """
         with self._lock:
             self._admit, self._permitted, self._aliases = admit, permitted, frozenset(aliases)
+            self._permits_offer = permits_offer or self._permits_offer
+            self._withhold = withhold or self._withhold
             before = self._snapshot
             self._version = self._store.version()
             self._snapshot = self._load()
@@ -211,9 +230,8 @@ class LiveCatalog:
         found = dict(self._snapshot.offers)
         for server in servers:
             facts = self._facts[server.alias]
-            found[server.alias] = tuple(
-                offer for offer in approved_offers(server, facts.approved, facts.rejected) if self._permits_offer(offer)
-            )
+            offers = () if facts.withheld else approved_offers(server, facts.approved, facts.rejected)
+            found[server.alias] = tuple(filter(self._permits_offer, offers))
         return found
 
     def _load(self) -> Catalog:
@@ -241,7 +259,8 @@ class LiveCatalog:
         self._heard[server.alias] = server
         said = saying(server)
         facts = self._facts.get(server.alias, Facts())
-        return server if not said or saying_hash(said) in facts.approved.get(SAYING, ()) else muted(server)
+        may_speak = saying_hash(said) in facts.approved.get(SAYING, ()) and not facts.withheld
+        return server if not said or may_speak else muted(server)
 
     def _kept(self, definition_hash: str) -> JsonObject | None:
         try:
@@ -264,7 +283,8 @@ class LiveCatalog:
         known = [*self._undecided(alias), *decisions]
         previous = {tool.name: tool for tool in tools}
         approved, rejected = hashes(known, approved=True), hashes(known, approved=False)
-        return Facts(previous, approved, rejected, lost, held_hashes(known), vetted_hashes(known))
+        withheld = self._withhold(alias, approved.get(LAUNCH, frozenset()))
+        return Facts(previous, approved, rejected, lost, held_hashes(known), vetted_hashes(known), withheld=withheld)
 
     def _undecided(self, alias: str) -> tuple[Decision, ...]:
         unsaved = self._unsaved.get(alias)
@@ -315,6 +335,8 @@ def _restated(tool: Tool, facts: Facts) -> Tool:
         return tool
     if tool.hash in facts.rejected.get(tool.name, ()):
         return tool if tool.status is Status.REJECTED else replace(tool, status=Status.REJECTED, reason="rejected")
+    if facts.withheld:
+        return replace(tool, status=Status.WITHDRAWN, reason=STARTED_OTHERWISE)
     if tool.hash in facts.approved.get(tool.name, ()):
         return tool if tool.status is Status.APPROVED else replace(tool, status=Status.APPROVED, reason="")
     if tool.hash in facts.held.get(tool.name, ()):

@@ -23,8 +23,8 @@ Hashes = Mapping[str, frozenset[str]]
 _PLAIN: Final = re.compile(r"(?!.*-[0-9a-f]{8}\Z)[a-z][a-z0-9.-]{0,30}")
 _FOREIGN: Final = re.compile(r"[^a-z0-9.]+")
 _EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
-_READ: Final = ("name", "uri", "uriTemplate", "title", "description", "mimeType", "arguments")
-"""What a person decides on. Sizes and dates of resources change every day and mean nothing."""
+_VOLATILE: Final = "lastModified"
+"""Sizes and dates of resources change every day and mean nothing: the pin covers everything but these."""
 MAX_TEMPLATE_PARTS: Final = 20
 
 
@@ -137,5 +137,7 @@ def _spans_segments(expression: str) -> bool:
 
 
 def _hash(kind: Kind, raw: JsonObject) -> str:
-    read = {key: raw[key] for key in _READ if key in raw}
+    read = {key: value for key, value in raw.items() if key != "size"}
+    if isinstance(notes := raw.get("annotations"), dict):
+        read["annotations"] = {key: value for key, value in notes.items() if key != _VOLATILE}
     return hashlib.sha256(json.dumps([kind, read], sort_keys=True).encode()).hexdigest()

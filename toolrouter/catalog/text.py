@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-TOOL_TEXT_VERSION: Final = 2
+from toolrouter.catalog.boasts import without_boasts
+
+TOOL_TEXT_VERSION: Final = 3
 """Raised whenever `tool_text` may return another text for the same tool."""
 
 SERVER_CHARS: Final = 40
@@ -18,6 +20,9 @@ NAME_CHARS: Final = 100
 DESCRIPTION_CHARS: Final = 320
 PARAMETERS_CHARS: Final = 140
 LEXICAL_CHARS: Final = 4_000
+LEXICAL_DESCRIPTION_CHARS: Final = 2_400
+LEXICAL_PARAMETERS_CHARS: Final = 1_200
+"""Fewer than one tool in a hundred says more. What lies beyond brings it no query."""
 HINT_CHARS: Final = 160
 MAX_PARAMETERS: Final = 64
 MAX_ENUM_VALUES: Final = 16
@@ -53,11 +58,11 @@ def tool_text(
     server_about: str = "",
 ) -> str:
     """Return the text that the dense index embeds for one tool, one line of at most ~700 characters."""
-    owner = (_cut(split_name(_plain(server)), SERVER_CHARS), _cut(_plain(server_about), ABOUT_CHARS))
-    label = _join_distinct(_cut(split_name(_plain(name)), NAME_CHARS), _cut(_plain(title), NAME_CHARS))
+    owner = (_cut(split_name(_plain(server)), SERVER_CHARS), _cut(_modest(server_about), ABOUT_CHARS))
+    label = _join_distinct(_cut(split_name(_plain(name)), NAME_CHARS), _cut(_modest(title), NAME_CHARS))
     words = ", ".join(dict.fromkeys(split_name(parameter.name) for parameter in _parameters(input_schema)))
     head = " ".join(part for part in (*owner, label) if part)
-    body = (_cut(_plain(description), DESCRIPTION_CHARS).rstrip(". "), _cut(words, PARAMETERS_CHARS))
+    body = (_cut(_modest(description), DESCRIPTION_CHARS).rstrip(". "), _cut(words, PARAMETERS_CHARS))
     return f"{head}: {'. '.join(part for part in body if part)}".strip(": ")
 
 
@@ -78,10 +83,10 @@ def lexical_fields(
     identifier, alias = _cut(_plain(name), LEXICAL_CHARS), _cut(_plain(server), LEXICAL_CHARS)
     parameters = " ".join(_parameter_line(parameter) for parameter in _parameters(input_schema))
     return {
-        "name": _join_distinct(identifier, split_name(identifier), _plain(title)),
-        "server": _join_distinct(alias, split_name(alias), _plain(server_about)),
-        "description": _cut(_plain(description), LEXICAL_CHARS),
-        "parameters": _cut(parameters, LEXICAL_CHARS),
+        "name": _join_distinct(identifier, split_name(identifier), _cut(_modest(title), NAME_CHARS)),
+        "server": _join_distinct(alias, split_name(alias), _cut(_modest(server_about), HINT_CHARS)),
+        "description": _cut(_modest(description), LEXICAL_DESCRIPTION_CHARS),
+        "parameters": _cut(parameters, LEXICAL_PARAMETERS_CHARS),
     }
 
 
@@ -159,6 +164,11 @@ def _plain(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return _SPACES.sub(" ", value[: 4 * LEXICAL_CHARS].encode(errors="replace").decode()).strip()
+
+
+def _modest(value: object) -> str:
+    """Return a text as one line without what it says in its own praise."""
+    return without_boasts(_plain(value))
 
 
 def _cut(text: str, limit: int) -> str:

@@ -13,7 +13,10 @@ from toolrouter.types import Status
 
 def command(
     name: Annotated[
-        list[str], typer.Argument(metavar="NAME", help="Tools (NAME__tool), or servers: all of theirs that wait.")
+        list[str],
+        typer.Argument(
+            metavar="NAME", help="Tools, prompts or resources by their qualified names, or servers: all that waits."
+        ),
     ],
     config: options.Config = None,
 ) -> None:

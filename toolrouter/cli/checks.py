@@ -20,6 +20,7 @@ from toolrouter.cli.session import server_error
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
 from toolrouter.errors import LOGIN_NEEDED, ToolrouterError
+from toolrouter.server.asking import MEANS, setting
 from toolrouter.settings_file import Loaded, home_folder, load_settings
 from toolrouter.telemetry.logs import Masking, configure_logs
 
@@ -110,6 +111,10 @@ def _daemon(loaded: Loaded) -> Iterator[Finding]:
         running = [alias for alias, each in found["servers"].items() if each["state"] == "running"]
         hosts = f"process {found['pid']}, {len(found['hosts'])} hosts"
         yield Finding("daemon", "ok", f"{hosts}, running: {', '.join(running) or 'no server'}")
+    for alias, each in found["servers"].items() if found else ():
+        for ability in each.get("refused_asking", ()):
+            detail = f"it asks for {MEANS[ability]}, which the config does not allow"
+            yield Finding(alias, "warning", detail, f"if you want that: {setting(alias, [ability])}")
 
 
 def _tokenizer() -> Finding:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from toolrouter.catalog.live import STARTED_OTHERWISE
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED
 from toolrouter.cli.output import one_line, print_json, print_table, say
@@ -60,7 +61,7 @@ def _entry(router: Running, alias: str, changes: Changes | None) -> dict[str, An
         "name": alias,
         "tools": len(usable),
         "tokens": sum(tool.tokens for tool in usable),
-        "error": "" if changes is not None else server_error(router, alias) or "no answer",
+        "error": "" if changes is not None else _why_not(router, alias),
         "added": [tool.id for tool in changes.added] if changes is not None else [],
         "changed": [tool.id for tool in changes.changed] if changes is not None else [],
         "removed": [tool.id for tool in changes.removed] if changes is not None else [],
@@ -70,6 +71,12 @@ def _entry(router: Running, alias: str, changes: Changes | None) -> dict[str, An
             if tool.status is not Status.APPROVED
         ],
     }
+
+
+def _why_not(router: Running, alias: str) -> str:
+    if router.catalog.facts(alias).withheld:
+        return f"not started: {STARTED_OTHERWISE}"
+    return server_error(router, alias) or "no answer"
 
 
 def _show(report: dict[str, Any]) -> None:

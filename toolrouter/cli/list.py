@@ -8,6 +8,7 @@ from toolrouter.cli import options
 from toolrouter.cli.output import one_line, print_json, print_table, say
 from toolrouter.cli.session import server_error, with_router
 from toolrouter.daemon.control import daemon_status, find_place
+from toolrouter.server.asking import hint
 from toolrouter.types import ServerState
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def command(config: options.Config = None, json: options.Json = False, verbose: 
         columns = ("name", "state", "tools", "tokens", "error")
         shown = [[one_line(str(row[column]), 100) for column in columns] for row in rows]
         print_table(columns, shown, right=("tools", "tokens"))
+        for row in rows:
+            if row["refused_asking"]:
+                say(f"{row['name']} asked for what it may not: {hint(row['name'], row['refused_asking'])}")
         say(f"{sum(row['tools'] for row in rows)} tools, {sum(row['tokens'] for row in rows):,} o200k tokens.")
 
 
@@ -36,6 +40,7 @@ def _tell_running(rows: list[dict[str, Any]], servers: dict[str, Any]) -> None:
     """The daemon knows better than the disk what runs, what is being started and what just failed."""
     for row in rows:
         now = servers.get(row["name"])
+        row["refused_asking"] = now.get("refused_asking", []) if now else []
         if now and now["state"] in _CURRENT:
             row["state"], row["error"] = now["state"], now["error"].removeprefix(f"{row['name']}: ")
 

@@ -12,8 +12,13 @@ from toolrouter.types import Status
 
 
 def command(
-    name: Annotated[list[str], typer.Argument(metavar="NAME", help="Tools (NAME__tool), or servers: all of theirs.")],
+    name: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME", help="Tools, prompts or resources by their qualified names, or servers: all of theirs."
+        ),
+    ],
     config: options.Config = None,
 ) -> None:
-    """A rejected tool is not listed, found, described or called. `approve` takes it back."""
+    """What is rejected is not listed, found, described or called. `approve` takes it back."""
     decide_named(name, (Status.APPROVED, Status.PENDING, Status.WITHDRAWN), approve=False, config=config)

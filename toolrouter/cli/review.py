@@ -10,10 +10,10 @@ import anyio.to_thread
 import typer
 
 from toolrouter.cli import options
+from toolrouter.cli.deciding import decide_and_note
 from toolrouter.cli.output import one_line, print_json, print_text, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ToolrouterError
-from toolrouter.guard.review import decide, decide_saying
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
@@ -90,19 +90,13 @@ def _ask() -> str:
 def _settle(router: Running, items: list[Item], *, approve: bool) -> None:
     """Decides on the definitions as they were shown, and says what came of it."""
     try:
-        decided = decide(router.catalog, [item.tool for item in items if item.tool], approve=approve, by="review")
-        heard = [
-            decide_saying(router.catalog, item.server, item.said, approve=approve) for item in items if not item.tool
-        ]
+        decided = decide_and_note(router, [item.subject for item in items], approve=approve, by="review")
     except ToolrouterError as error:
         say(f"Not saved: {error}")
         return
-    word = "approved" if approve else "rejected"
-    for tool in decided.done:
-        router.note({"kind": "decision", "tool": tool.id, "server": tool.server, "hash": tool.hash, "decision": word})
-    say(f"{len(decided.done) + sum(heard)} {word}.")
-    for tool in decided.stale:
-        say(f"{tool.id} is left as it was: its server says something else by now. Review it again.")
+    say(f"{len(decided.done)} {'approved' if approve else 'rejected'}.")
+    for subject in decided.stale:
+        say(f"{subject.id} is left as it was: its server says something else by now. Review it again.")
 
 
 def _show_server(dossier: Dossier) -> None:
@@ -125,8 +119,10 @@ def _launch_line(launch: dict[str, Any]) -> str:
 def _show(item: Item, number: int, total: int) -> None:
     from toolrouter.guard.scan import make_visible
 
-    _styled(f"\n[{number}/{total}] {item.kind} {item.name}: {item.status}; {item.reason}", "bold")
-    print_text(f"sha256 {item.hash}")
+    subject = item.subject
+    title = f"{subject.kind} {make_visible(subject.id)}: {subject.status.value}; {subject.reason}"
+    _styled(f"\n[{number}/{total}] {title}", "bold")
+    print_text(f"sha256 {subject.hash}")
     for line in item.diff():
         _styled(line, {"+": "green", "-": "red"}.get(line[:1], "dim"))
     for finding in item.findings:

@@ -1,4 +1,4 @@
-"""`toolrouter tools`: every tool that is known, also those that may not be used."""
+"""`toolrouter tools`: everything that servers offer and is known, also what may not be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 from toolrouter.cli import options
 from toolrouter.cli.output import one_line, print_json, print_table, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
-from toolrouter.types import Status, Tool
+from toolrouter.guard.subjects import INSTRUCTIONS, TOOL, Subject, subjects
+from toolrouter.types import Status
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
@@ -23,14 +24,13 @@ def command(
 ) -> None:
     """Servers that were never reached are asked first."""
 
-    async def find(router: Running) -> list[Tool]:
+    async def find(router: Running) -> list[Subject]:
         aliases = [known_alias(router, name) for name in server or ()]
         await index_what_is_new(router, aliases)
         configured = aliases or router.settings.servers
-        return sorted(
-            (tool for tool in router.catalog.snapshot.tools.values() if tool.server in configured),
-            key=lambda tool: tool.id,
-        )
+        known = subjects(router.catalog, {}, [alias for alias in configured if alias in router.settings.servers])
+        shown = [each for each in known if each.kind != INSTRUCTIONS or each.waits]
+        return sorted(shown, key=lambda each: (each.kind != TOOL, each.kind, each.id))
 
     found = with_router(config, find, verbose=verbose)
     if json:
@@ -39,18 +39,29 @@ def command(
         _show(found)
 
 
-def _entry(tool: Tool) -> dict[str, object]:
+def _entry(subject: Subject) -> dict[str, object]:
     return {
-        "name": tool.id,
-        "server": tool.server,
-        "status": tool.status.value,
-        "hash": tool.hash,
-        "tokens": tool.tokens,
+        "name": subject.id,
+        "kind": subject.kind,
+        "server": subject.server,
+        "status": subject.status.value,
+        "hash": subject.hash,
+        "tokens": subject.cost_tokens,
     }
 
 
-def _show(found: list[Tool]) -> None:
-    rows = [(tool.id, tool.status.value, str(tool.tokens), one_line(tool.reason or tool.description)) for tool in found]
-    print_table(("name", "status", "tokens", "about"), rows, right=("tokens",))
-    usable = [tool for tool in found if tool.status is Status.APPROVED]
-    say(f"{len(found)} tools, {len(usable)} usable, {sum(tool.tokens for tool in usable):,} o200k tokens.")
+def _show(found: list[Subject]) -> None:
+    rows = [(each.kind, one_line(each.id, 80), each.status.value, _tokens(each), _about(each)) for each in found]
+    print_table(("kind", "name", "status", "tokens", "about"), rows, right=("tokens",))
+    tools = [each for each in found if each.kind == TOOL]
+    usable = [each for each in tools if each.status is Status.APPROVED]
+    say(f"{len(tools)} tools, {len(usable)} usable, {sum(each.cost_tokens for each in usable):,} o200k tokens.")
+
+
+def _tokens(subject: Subject) -> str:
+    return str(subject.cost_tokens) if subject.kind == TOOL else ""
+
+
+def _about(subject: Subject) -> str:
+    words = subject.reason or subject.said.get("description")
+    return one_line(words if isinstance(words, str) else "")

@@ -236,7 +236,9 @@ class Service:
 
     def _server_status(self, alias: str) -> JsonObject:
         status = self._running.fleet.state(alias)
-        return {"state": status.state.value, "error": status.error, "pid": status.pid, "since": status.since}
+        refused = sorted(self._running.hosts.asking.refused.get(alias, ()))
+        known = {"state": status.state.value, "error": status.error, "pid": status.pid, "since": status.since}
+        return {**known, "refused_asking": refused}
 
     def _is_recorded(self) -> bool:
         record = self._place.read_record()

@@ -24,7 +24,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from toolrouter.catalog.decisions import CONFIG, FIRST_USE, SAME_BUT_IGNORED, TRUSTED
-from toolrouter.catalog.live import HELD, Admit, Facts, Verdict
+from toolrouter.catalog.live import HELD, STARTED_OTHERWISE, Admit, Facts, Verdict
 from toolrouter.catalog.naming import skeleton, tool_id
 from toolrouter.catalog.offers import Kind, offers_of
 from toolrouter.catalog.plain import plain
@@ -170,6 +170,8 @@ class _Judge:
         same = known is not None and known.hash == draft.hash
         if draft.hash in facts.rejected.get(name, ()):
             return Status.REJECTED, _REJECTED
+        if facts.withheld:
+            return Status.WITHDRAWN, STARTED_OTHERWISE
         if draft.hash in facts.approved.get(name, ()):
             return Status.APPROVED, known.reason if known and same and known.status is Status.APPROVED else ""
         if draft.hash in facts.held.get(name, ()):
@@ -209,7 +211,7 @@ class _Judge:
     def decide_saying(self, server: Server, at: float) -> list[Decision]:
         """The decision on what a server says of itself, when the mode takes one; until then nothing of it is shown."""
         said = saying(server)
-        if not said:
+        if not said or self._facts.withheld:
             return []
         known = saying_hash(said)
         if any(
@@ -227,9 +229,9 @@ class _Judge:
 
 
 def _note_launch(alias: str, settings: Settings | None, facts: Facts, at: float) -> list[Decision]:
-    """A record of how the server was started, when it was never started so before."""
+    """A record of how the server was started, when it was never started so before and needs no review."""
     spec = settings.servers.get(alias) if settings else None
-    if spec is None:
+    if spec is None or facts.withheld:
         return []
     launch = launch_of(spec)
     known = fingerprint(launch)

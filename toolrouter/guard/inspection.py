@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from toolrouter.catalog.decisions import SCANNER
-from toolrouter.catalog.saying import SAYING, saying, saying_hash
-from toolrouter.types import Decision, JsonObject, Server, Status, Tool
+from toolrouter.guard.subjects import Subject, scanned_as, subjects
+from toolrouter.types import Decision, JsonObject, Status, Tool
 
 if TYPE_CHECKING:
     from toolrouter.catalog.live import LiveCatalog
@@ -53,26 +53,22 @@ def scan_again(live: LiveCatalog, store: Store) -> list[Decision]:
     Raises:
         StoreError: the store cannot be read or written.
     """
-    snapshot = live.snapshot
-    servers = [live.heard(alias) for alias in snapshot.servers]
-    key = catalog_key(snapshot.tools.values(), servers)
+    known = subjects(live, {})
+    key = catalog_key(known)
     if key == store.scanned():
         return []
-    vetted = _vetted(store.decisions())
-    found = list(_attacks(list(snapshot.tools.values()), servers, vetted))
+    found = list(_attacks(known, live.snapshot.tools.values(), _vetted(store.decisions())))
     if found:
         store.take_back(found)
     store.note_scanned(key)
     return found
 
 
-def catalog_key(tools: Iterable[Tool], servers: Iterable[Server]) -> int:
+def catalog_key(known: Iterable[Subject]) -> int:
     """Returns a number for everything that verdicts depend on."""
     digest = hashlib.sha256()
-    for tool in sorted(tools, key=lambda tool: tool.id):
-        digest.update(f"{tool.server}\0{tool.name}\0{tool.hash}\0".encode("utf-8", "surrogatepass"))
-    for server in sorted(servers, key=lambda server: server.alias):
-        digest.update(saying_hash(saying(server)).encode())
+    for each in sorted(known, key=lambda each: (each.server, each.kind, each.name)):
+        digest.update(f"{each.server}\0{each.kind}\0{each.name}\0{each.hash}\0".encode("utf-8", "surrogatepass"))
     return int.from_bytes(digest.digest()[:8], "big") >> (64 - _KEY_BITS)
 
 
@@ -89,26 +85,17 @@ def _vetted(decisions: Iterable[Decision]) -> Mapping[str, frozenset[tuple[str, 
 
 
 def _attacks(
-    tools: Sequence[Tool], servers: Sequence[Server], vetted: Mapping[str, frozenset[tuple[str, str]]]
+    known: Iterable[Subject], tools: Iterable[Tool], vetted: Mapping[str, frozenset[tuple[str, str]]]
 ) -> Iterable[Decision]:
     import time
 
     from toolrouter.guard.scan import Tier, build_context, scan_definition
 
-    context = build_context(tools)
-
-    def is_attack(raw: JsonObject, server: str, kind: str) -> bool:
-        verdict = scan_definition(raw, server=server, kind=kind, context=context)
-        blocks: Tier = Tier.BLOCK
-        return verdict.tier is blocks
-
-    nobody: frozenset[tuple[str, str]] = frozenset()
-    for tool in tools:
-        by_a_mode = tool.status is Status.APPROVED and (tool.name, tool.hash) not in vetted.get(tool.server, nobody)
-        if by_a_mode and is_attack(tool.raw, tool.server, "tool"):
-            yield Decision(tool.server, tool.name, tool.hash, approved=False, by=SCANNER, at=time.time())
-    for server in servers:
-        said = saying(server)
-        known = (SAYING, saying_hash(said)) in vetted.get(server.alias, nobody)
-        if said and not known and is_attack(said, server.alias, "instructions"):
-            yield Decision(server.alias, SAYING, saying_hash(said), approved=False, by=SCANNER, at=time.time())
+    context = build_context(list(tools))
+    blocks: Tier = Tier.BLOCK
+    for each in known:
+        by_a_mode = each.status is Status.APPROVED and (each.name, each.hash) not in vetted.get(each.server, ())
+        if by_a_mode:
+            verdict = scan_definition(each.said, server=each.server, kind=scanned_as(each), context=context)
+            if verdict.tier is blocks:
+                yield Decision(each.server, each.name, each.hash, approved=False, by=SCANNER, at=time.time())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from toolrouter.config import TrustMode
+from toolrouter.guard.fingerprint import fingerprint
+
 if TYPE_CHECKING:
-    from toolrouter.config import UpstreamSpec
+    from toolrouter.config import Settings, UpstreamSpec
     from toolrouter.types import JsonObject
 
 ANY_DEPTH: Final = "**"
@@ -35,6 +38,21 @@ def launch_of(spec: UpstreamSpec) -> JsonObject:
         "env": sorted(spec.env),
         "headers": sorted(spec.headers),
     }
+
+
+def withholder(settings: Settings) -> Callable[[str, frozenset[str]], bool]:
+    """Returns the test whether a server is started in another way than any that was approved.
+
+    Only `review-new` asks a person: elsewhere the config is the person's word. The first way is recorded when the
+    server is listed first, before anything of it can be seen.
+    """
+    launches = {alias: fingerprint(launch_of(spec)) for alias, spec in settings.servers.items()}
+
+    def is_withheld(alias: str, approved: frozenset[str]) -> bool:
+        strict = settings.router.trust is TrustMode.REVIEW_NEW
+        return strict and bool(approved) and launches.get(alias) not in approved
+
+    return is_withheld
 
 
 def _without(node: Any, paths: Sequence[tuple[str, ...]], depth: int) -> Any:

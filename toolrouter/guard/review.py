@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toolrouter.catalog.saying import saying, saying_hash
 from toolrouter.errors import NotFound
-from toolrouter.types import Status, Tool
+from toolrouter.guard.subjects import LAUNCHED, TOOL, Subject, subjects
+from toolrouter.types import Status
 
 if TYPE_CHECKING:
     from toolrouter.catalog.live import LiveCatalog
-    from toolrouter.catalog.snapshot import Catalog
     from toolrouter.types import JsonObject
 
 
@@ -20,39 +19,44 @@ if TYPE_CHECKING:
 class Decided:
     """What a decision came to."""
 
-    done: tuple[Tool, ...]
+    done: tuple[Subject, ...]
     """As they are now."""
-    stale: tuple[Tool, ...]
+    stale: tuple[Subject, ...]
     """Not decided: the upstream lists another definition than the one that was shown."""
 
 
-def select(catalog: Catalog, names: Iterable[str] = (), servers: Iterable[str] = ()) -> tuple[Tool, ...]:
-    """Returns the tools of these ids (also `alias.tool` and its like) and of these servers, whatever their status.
+def select(known: Sequence[Subject], name: str) -> tuple[Subject, ...]:
+    """Returns what a person means by a name, whatever its status: a tool, or something else that is called so.
+
+    Tools may be spelt `alias.tool` and its like. A kind before the name (`prompt:alias__greet`) leaves no doubt.
 
     Raises:
-        NotFound: no such tool or server. For the person's eyes, not for a model's: it names invisible tools.
+        NotFound: nothing is called so. For the person's eyes, not for a model's: it names invisible tools.
     """
-    spelled = {
-        f"{tool.server}{sign}{tool.name}": tool for tool in catalog.tools.values() for sign in (".", "/", ":", "__")
-    } | {str(tool.id): tool for tool in catalog.tools.values()}
-    chosen: dict[str, Tool] = {}
-    for name in names:
-        if name not in spelled:
-            raise NotFound(f"There is no tool {name!r}; `toolrouter tools` lists all of them.")
-        chosen[spelled[name].id] = spelled[name]
-    for alias in servers:
-        if alias not in catalog.servers:
-            raise NotFound(f"There is no server {alias!r} in the config.", tuple(catalog.servers))
-        chosen.update({tool.id: tool for tool in catalog.by_server(alias)})
-    return tuple(chosen.values())
+    kind, _, rest = name.partition(":")
+    found = [each for each in known if each.kind == kind and rest in _spellings(each)]
+    found = found or [each for each in known if each.kind == TOOL and name in _spellings(each)]
+    found = found or [each for each in known if each.id == name and each.id != each.server]
+    if not found:
+        raise NotFound(f"There is nothing called {name!r}; `toolrouter tools` lists everything that is known.")
+    return tuple(found)
 
 
-def waiting(catalog: Catalog) -> tuple[Tool, ...]:
-    """Returns the tools that wait for a person, ordered by id."""
-    return tuple(tool for tool in catalog.tools.values() if tool.status in (Status.PENDING, Status.WITHDRAWN))
+def of_server(known: Iterable[Subject], alias: str, statuses: Iterable[Status]) -> tuple[Subject, ...]:
+    """Returns what of a server has one of these statuses; how it is started only where that waits."""
+    wanted = frozenset(statuses)
+    mine = (each for each in known if each.server == alias and each.status in wanted)
+    return tuple(each for each in mine if each.kind != LAUNCHED or each.waits)
 
 
-def decide(live: LiveCatalog, shown: Sequence[Tool], *, approve: bool, by: str = "cli") -> Decided:
+def decide(
+    live: LiveCatalog,
+    launches: Mapping[str, JsonObject],
+    shown: Sequence[Subject],
+    *,
+    approve: bool,
+    by: str = "cli",
+) -> Decided:
     """Approves or rejects definitions as they were shown to a person, and brings the snapshot up to date.
 
     Raises:
@@ -60,26 +64,29 @@ def decide(live: LiveCatalog, shown: Sequence[Tool], *, approve: bool, by: str =
     """
     live.reload()
     done, stale = [], []
-    for tool in shown:
-        current = live.snapshot.tools.get(tool.id)
-        if current is None or current.hash != tool.hash or current.status is Status.REFUSED:
-            stale.append(tool)
+    now = _by_key(live, launches)
+    for subject in shown:
+        current = now.get(_key(subject))
+        if current is None or current.hash != subject.hash or current.status is Status.REFUSED:
+            stale.append(subject)
         else:
-            live.decide(current, approve=approve, by=by)
-            done.append(tool.id)
+            said = current.said
+            live.decide(current.server, current.name, current.hash, said=said, approve=approve, by=by)
+            done.append(subject)
     live.reload()
-    return Decided(tuple(live.snapshot.tools[tool_id] for tool_id in done), tuple(stale))
+    now = _by_key(live, launches)
+    return Decided(tuple(now[_key(subject)] for subject in done), tuple(stale))
 
 
-def decide_saying(live: LiveCatalog, alias: str, shown: JsonObject, *, approve: bool, by: str = "review") -> bool:
-    """Approves or rejects what a server says of itself, as it was shown; false when it says something else by now.
+def _by_key(live: LiveCatalog, launches: Mapping[str, JsonObject]) -> dict[tuple[str, str, str], Subject]:
+    return {_key(subject): subject for subject in subjects(live, launches)}
 
-    Raises:
-        StoreError: the decision could not be saved.
-    """
-    live.reload()
-    if saying_hash(saying(live.heard(alias))) != saying_hash(shown):
-        return False
-    live.decide_saying(alias, shown, approve=approve, by=by)
-    live.reload()
-    return True
+
+def _key(subject: Subject) -> tuple[str, str, str]:
+    return subject.server, subject.kind, subject.name
+
+
+def _spellings(subject: Subject) -> frozenset[str]:
+    if subject.kind != TOOL:
+        return frozenset({subject.id})
+    return frozenset({subject.id, *(f"{subject.server}{sign}{subject.name}" for sign in (".", "/", ":", "__"))})

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from toolrouter.catalog.naming import skeleton
-from toolrouter.catalog.saying import LAUNCH, SAYING, saying, saying_hash
+from toolrouter.catalog.saying import LAUNCH
 from toolrouter.guard.pins import launch_of
-from toolrouter.types import JsonObject, Server, Status, Tool
+from toolrouter.guard.subjects import LAUNCHED, TOOL, Subject, scanned_as, subjects
+from toolrouter.types import JsonObject
 
 if TYPE_CHECKING:
     from toolrouter.catalog.live import LiveCatalog
@@ -19,24 +20,14 @@ if TYPE_CHECKING:
     from toolrouter.guard.scan import Finding, ScanContext, Verdict
     from toolrouter.types import Decision
 
-WAITING: Final = (Status.PENDING, Status.WITHDRAWN)
 MAX_LINES: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that waits: a tool, or what a server says of itself."""
+    """One thing that waits, with what a person should know of it."""
 
-    server: str
-    kind: str
-    """`tool` or `instructions`."""
-    name: str
-    """As it is decided on: a tool's id, or the alias."""
-    status: str
-    reason: str
-    hash: str
-    tool: Tool | None
-    said: JsonObject
+    subject: Subject
     before: JsonObject | None
     """What was approved last under this name; None when nothing was."""
     findings: tuple[Finding, ...]
@@ -46,20 +37,21 @@ class Item:
 
     def diff(self) -> list[str]:
         """Lines with `+`, `-` or a blank in front: all of it where there was nothing before."""
-        new = written(self.said)
+        new = written(self.subject.said)
         if self.before is None:
             return [f"+{line}" for line in new][:MAX_LINES]
         lines = difflib.unified_diff(written(self.before), new, lineterm="", n=1)
         return [line for line in lines if not line.startswith(("---", "+++", "@@"))][:MAX_LINES]
 
     def as_json(self) -> JsonObject:
+        subject = self.subject
         return {
-            "server": self.server,
-            "kind": self.kind,
-            "name": self.name,
-            "status": self.status,
-            "reason": self.reason,
-            "hash": self.hash,
+            "server": subject.server,
+            "kind": subject.kind,
+            "name": subject.id,
+            "status": subject.status.value,
+            "reason": subject.reason,
+            "hash": subject.hash,
             "tier": self.tier,
             "findings": [finding.as_json() for finding in self.findings],
             "collisions": list(self.collisions),
@@ -91,18 +83,19 @@ def dossiers(live: LiveCatalog, specs: Mapping[str, UpstreamSpec], aliases: Iter
     """
     from toolrouter.guard.scan import build_context
 
-    tools = list(live.snapshot.tools.values())
-    context = build_context(tools)
+    launches = {alias: launch_of(spec) for alias, spec in specs.items()}
+    waiting: dict[str, list[Subject]] = {}
+    for subject in subjects(live, launches, list(aliases)):
+        if subject.waits and subject.server in specs:
+            waiting.setdefault(subject.server, []).append(subject)
+    context = build_context(list(live.snapshot.tools.values()))
     decisions = _by_server(live.decisions())
-    wanted = set(aliases) or set(live.snapshot.servers)
     found = []
-    for alias in sorted(wanted & set(specs)):
+    for alias, mine in waiting.items():
         maker = _Maker(live, decisions.get(alias, []), context)
-        items = maker.items(alias)
-        if items:
-            launch = launch_of(specs[alias])
-            before = maker.last(LAUNCH)
-            found.append(Dossier(alias, launch, before if before != launch else None, items))
+        before = maker.last(LAUNCH)
+        items = tuple(map(maker.item, mine))
+        found.append(Dossier(alias, launches[alias], before if before != launches[alias] else None, items))
     return found
 
 
@@ -128,7 +121,6 @@ class _Maker:
     def __init__(self, live: LiveCatalog, decisions: list[Decision], context: ScanContext) -> None:
         self._live = live
         self._approved = {made.name: made.hash for made in decisions if made.approved}
-        self._decisions = decisions
         self._context = context
 
     def last(self, name: str) -> JsonObject | None:
@@ -136,39 +128,22 @@ class _Maker:
         known = self._approved.get(name)
         return self._live.definition(known) if known else None
 
-    def items(self, alias: str) -> tuple[Item, ...]:
-        waiting = [tool for tool in self._live.snapshot.by_server(alias) if tool.status in WAITING]
-        return (*self._saying(self._live.heard(alias)), *map(self._tool, waiting))
+    def item(self, subject: Subject) -> Item:
+        verdict = self._scan(subject) if subject.kind != LAUNCHED else None
+        findings, tier = (verdict.findings, verdict.tier.value) if verdict else ((), "clean")
+        return Item(subject, self.last(subject.name), findings, tier, self._twins(subject))
 
-    def _tool(self, tool: Tool) -> Item:
-        verdict = self._scan(tool.raw, tool.server, "tool")
-        mine = skeleton(tool.name)
-        twins = tuple(
-            other.id
-            for other in self._live.snapshot.tools.values()
-            if other.id != tool.id and skeleton(other.name) == mine
-        )
-        before = self.last(tool.name)
-        parts = (tool.server, "tool", tool.id, tool.status.value, tool.reason, tool.hash, tool, tool.raw, before)
-        return Item(*parts, verdict.findings, verdict.tier.value, twins)
+    def _twins(self, subject: Subject) -> tuple[str, ...]:
+        if subject.kind != TOOL:
+            return ()
+        mine, tools = skeleton(subject.name), self._live.snapshot.tools.values()
+        return tuple(other.id for other in tools if other.id != subject.id and skeleton(other.name) == mine)
 
-    def _saying(self, server: Server) -> list[Item]:
-        said = saying(server)
-        known = saying_hash(said)
-        latest = next((made for made in reversed(self._decisions) if (made.name, made.hash) == (SAYING, known)), None)
-        if not said or (latest and (latest.approved or latest.by != "scanner")):
-            return []
-        verdict = self._scan(said, server.alias, "instructions")
-        before = self.last(SAYING)
-        status = Status.WITHDRAWN if before else Status.PENDING
-        why = "what it says of itself is not shown"
-        parts = (server.alias, "instructions", server.alias, status.value, why, known, None, said, before)
-        return [Item(*parts, verdict.findings, verdict.tier.value, ())]
-
-    def _scan(self, raw: JsonObject, alias: str, kind: str) -> Verdict:
+    def _scan(self, subject: Subject) -> Verdict:
         from toolrouter.guard.scan import scan_definition
 
-        return scan_definition(raw, server=alias, kind=kind, context=self._context)
+        kind = scanned_as(subject)
+        return scan_definition(subject.said, server=subject.server, kind=kind, context=self._context)
 
 
 def _by_server(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from toolrouter.catalog.boasts import without_boasts
 from toolrouter.index.words import words
 from toolrouter.types import Hit, Tool, ToolId
 
@@ -18,7 +19,7 @@ SHARE: Final = 5
 BELIEVED: Final = 0.3
 """A newcomer's score up to here counts in any case."""
 RIVAL: Final = 0.15
-"""Hits of others count as rivals from this share of the score of the newcomer's hit that would have to yield."""
+"""Others fit from this share of the score of the newcomer's hit that would have to yield."""
 ALIKE: Final = 0.8
 """Share of common words (Jaccard) from which a tool counts as a copy, whatever its name."""
 READ_CHARS: Final = 2_000
@@ -43,8 +44,8 @@ def standing(tools: Sequence[Tool], newcomers: Collection[str]) -> Standing:
 def fair(ranked: Sequence[Hit], standing: Standing, server_of: Callable[[ToolId], str], k: int) -> list[Hit]:
     """Return a ranking in which no newcomer floods the first `k` and no copy stands before what it copies.
 
-    What has to hold back goes behind its rivals, and behind everybody where others fit well. Where nobody else fits, a
-    newcomer fills the answer.
+    Where anybody else fits, what has to hold back is left out: a search among that server's tools alone finds it.
+    Where nobody else fits, a newcomer fills the answer.
     """
     if not standing.newcomers:
         return list(ranked)
@@ -62,12 +63,10 @@ def fair(ranked: Sequence[Hit], standing: Standing, server_of: Callable[[ToolId]
             first.append(hit)
     if not held:
         return first
-    if any(hit.score >= BELIEVED and server_of(hit.id) not in standing.newcomers for hit in first):
-        return [*first, *held]
-    rivals = max(hit.score for hit in held) * RIVAL
-    ahead = [hit for hit in first if hit.score >= rivals]
-    behind = [hit for hit in first if hit.score < rivals]
-    return [*ahead, *held, *behind]
+    others = max((hit.score for hit in first if server_of(hit.id) not in standing.newcomers), default=0.0)
+    if others >= min(BELIEVED, max(hit.score for hit in held) * RIVAL):
+        return first
+    return sorted([*first, *held], key=lambda hit: -hit.score)
 
 
 def beside(others: Sequence[Hit], newcomers: Sequence[Hit]) -> list[Hit]:
@@ -101,4 +100,4 @@ def _copies(tools: Sequence[Tool], newcomers: Collection[str]) -> dict[ToolId, T
 
 
 def _said(tool: Tool) -> frozenset[str]:
-    return frozenset(words(tool.description[:READ_CHARS]))
+    return frozenset(words(without_boasts(tool.description[:READ_CHARS])))

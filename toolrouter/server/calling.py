@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import anyio
 
 from toolrouter.errors import RpcError
-from toolrouter.server.hosts import ABILITIES, can, is_loud_enough
+from toolrouter.server.asking import ABILITIES
+from toolrouter.server.hosts import can, is_loud_enough
 from toolrouter.server.protocol import INVALID_REQUEST, LOG_LEVEL_KEY, METHOD_NOT_FOUND
 from toolrouter.server.results import asks_for_input, error_result
 from toolrouter.types import JsonObject

@@ -15,6 +15,7 @@ from typing import Protocol
 import anyio
 
 from toolrouter.errors import RpcError
+from toolrouter.server.asking import ABILITIES, Asking
 from toolrouter.server.protocol import INVALID_REQUEST, LEVELS, METHOD_NOT_FOUND
 from toolrouter.types import JsonObject
 from toolrouter.upstream.connection import ReverseHandlers
@@ -22,8 +23,6 @@ from toolrouter.wire.jsonrpc import Inbound
 
 logger = logging.getLogger(__name__)
 
-ABILITIES = {"roots/list": "roots", "sampling/createMessage": "sampling", "elicitation/create": "elicitation"}
-"""What an upstream may ask, and the capability of the host that it takes."""
 UPDATED = "notifications/resources/updated"
 MESSAGE = "notifications/message"
 ELICITED = "notifications/elicitation/complete"
@@ -49,8 +48,9 @@ class Host(Protocol):
 class Hosts:
     """Everybody who is connected now."""
 
-    def __init__(self, may_speak: Callable[[str], bool] = lambda _: True) -> None:
+    def __init__(self, asking: Asking, may_speak: Callable[[str], bool] = lambda _: True) -> None:
         """`may_speak`: whether anything of that server is approved; the words of others never reach a host."""
+        self.asking = asking
         self._may_speak = may_speak
         self._hosts: list[Host] = []
         self._watchers: dict[tuple[str, str], list[OnUpdate]] = defaultdict(list)
@@ -97,7 +97,7 @@ class Hosts:
     def handlers(self, alias: str) -> ReverseHandlers:
         """What a connection to that upstream can serve as of now."""
         return ReverseHandlers(
-            self.capabilities(),
+            self.asking.capabilities(alias, self.capabilities()),
             partial(self._on_request, alias),
             partial(self._hear, alias),
             handshake=bool(self._hosts),
@@ -106,6 +106,7 @@ class Hosts:
     async def _on_request(self, alias: str, method: str, params: JsonObject, inbound: Inbound) -> JsonObject:
         if method not in ABILITIES or not self._may_speak(alias):
             raise RpcError(METHOD_NOT_FOUND, f"Method not found: {method}")
+        params = self.asking.question(alias, method, params)
         callers = inbound.callers
         if len({caller.host for caller in callers}) > 1:
             raise _ambiguous(method, "several hosts have calls under way")

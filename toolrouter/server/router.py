@@ -20,9 +20,10 @@ import anyio
 import anyio.to_thread
 
 from toolrouter.config import Settings
-from toolrouter.errors import LOGIN_NEEDED, NotFound, UpstreamError
+from toolrouter.errors import LOGIN_NEEDED, NotFound, RpcError, UpstreamError
 from toolrouter.ports import OnProgress
 from toolrouter.server.arguments import ArgumentChecks, as_object
+from toolrouter.server.asking import Asking
 from toolrouter.server.gates import Gates, Record
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.kept import KeptResults
@@ -122,7 +123,7 @@ class Router:
         self._catalog = catalog
         self.fleet = fleet
         self._search = search
-        self.hosts = Hosts()
+        self.hosts = Hosts(Asking(lambda: self.settings))
         self.offerings = Offerings(self)
         self.results = KeptResults(settings.router.results, Path(tempfile.gettempdir()) / f"toolrouter-{os.getpid()}")
         self._ready = first_indexing
@@ -347,9 +348,16 @@ class Router:
             self._log({"kind": "call", "tool": tool.id, "succeeded": succeeded, "elapsed_ms": elapsed_ms})
         if asks_for_input(result) and CALLER.get() is None:
             return error_result(f"`{tool.id}` wants to ask the user something, and there is no host to ask.")
+        try:
+            result = self.hosts.asking.incoming(tool.server, result)
+        except RpcError as error:
+            record.outcome = "refused: its question"
+            return error_result(f"`{tool.id}` was not finished: {error.message}")
         return self.gates.passed(tool, result, record)
 
     async def _request(self, tool: Tool, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
+        params = self.hosts.asking.outgoing(tool.server, params)
+
         async def request(started: Callable[[], None] = lambda: None) -> JsonObject:
             def before_send() -> None:
                 started()
@@ -372,7 +380,9 @@ class Router:
             RpcError: the upstream answered with a JSON-RPC error.
             UpstreamError: it cannot be reached or broke off.
         """
-        return await self.fleet.request(alias, method, params, on_progress=on_progress)
+        asking = self.hosts.asking
+        result = await self.fleet.request(alias, method, asking.outgoing(alias, params), on_progress=on_progress)
+        return asking.incoming(alias, result)
 
     async def wait_settled(self) -> None:
         """Waits, for a bounded time, until what servers offer is known as far as it can be now."""
