@@ -7,7 +7,7 @@ from tests.fakes import definition, file_tools, make_tool, make_world
 from tests.server.hosts import ENVELOPE, connected
 from toolrouter.errors import RpcError
 from toolrouter.ports import OnProgress
-from toolrouter.server.session import CAPABILITIES
+from toolrouter.server.opening import CAPABILITIES
 from toolrouter.types import JsonObject
 
 pytestmark = pytest.mark.anyio
