@@ -1,6 +1,6 @@
 """Runs every benchmark, one after the other, and fills the tables of README.md.
 
-python -m benchmarks.all --data DIR --venvs DIR --servers DIR
+python -m benchmarks.all --data DIR --venvs DIR --npm DIR --servers DIR
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.figures import RESULTS
 
+VENVS = Path(__file__).parent / ".venvs"
 ALONE = ("surface", "start", "call_latency", "memory")
 
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--venvs", type=Path)
     parser.add_argument("--cache", type=Path, help="where vectors are kept between runs")
     parser.add_argument("--servers", type=Path, help="more recorded servers, ALIAS.json each, to count tokens of")
+    parser.add_argument("--npm", type=Path, help="a folder in which npm has installed mcp-proxy")
     options = parser.parse_args()
     passed_on = [
         word
@@ -33,6 +35,7 @@ def main() -> int:
         for word in (f"--{key}", getattr(options, key))
     ]
     failed = [name for name in ALONE if _run(["-m", f"benchmarks.{name}"])]
+    failed += ["start_hosts"] if _run(["-m", "benchmarks.start_hosts", *_other_proxies(options)]) else []
     failed += ["run"] if _run(["-m", "benchmarks.run", *map(str, passed_on)]) else []
     failed += ["tokens"] if _tokens("tokens", ["--recorded"]) else []
     if options.servers and _tokens("tokens_more", ["--data", str(options.servers)]):
@@ -41,6 +44,13 @@ def main() -> int:
     for name in failed:
         print(f"FAILED: {name}", file=sys.stderr)
     return int(bool(failed))
+
+
+def _other_proxies(options: argparse.Namespace) -> list[str]:
+    """What to compare start and memory with, as far as it is installed."""
+    fastmcp = (options.venvs or VENVS) / "fastmcp" / "bin" / "python"
+    found = ["--fastmcp", str(fastmcp)] if fastmcp.exists() else []
+    return [*found, "--npm", str(options.npm)] if options.npm else found
 
 
 def _run(arguments: list[str]) -> int:

@@ -23,6 +23,8 @@ EXITS = {"command": sys.executable, "args": ["-c", "raise SystemExit(1)"]}
 HANGS = {"command": sys.executable, "args": ["-c", "import time; time.sleep(3600)"]}
 ECHO = {"command": sys.executable, "args": ["-S", str(UPSTREAMS / "echo.py")]}
 TRIVIAL_SDK = {"command": sys.executable, "args": [str(UPSTREAMS / "trivial_sdk.py")]}
+TIME = {"command": str(Path(sys.executable).parent / "mcp-server-time"), "args": ["--local-timezone", "UTC"]}
+"""A real server from PyPI, which comes with `toolrouter[demo]`."""
 ROUTER = [sys.executable, "-m", "toolrouter"]
 """The command as installed in this Python."""
 

@@ -1,7 +1,7 @@
-"""Writes the tables of README.md from the files in results/. No number there is typed.
+"""Writes the tables of both README.md from the files in results/. No number there is typed.
 
 python -m benchmarks.report           writes
-python -m benchmarks.report --check   fails when README.md is not what the results say
+python -m benchmarks.report --check   fails when they are not what the results say
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from benchmarks.arms import ARMS, REFERENCES, about
 from benchmarks.figures import RESULTS
 from toolrouter.evaluation.bootstrap import macro
 
-README = Path(__file__).parent / "README.md"
+READMES = (Path(__file__).parent / "README.md", Path(__file__).parent.parent / "README.md")
 OURS = "toolrouter_hybrid"
 NONE = "n/a"
+SHARED = 20
+"""Servers of each host in the figures about sharing."""
 MEASURES = ("Recall@5", "NDCG@10")
 Results = dict[tuple[str, str], dict[str, Any]]
 
@@ -30,12 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    before = README.read_text(encoding="utf-8")
-    after = filled(before, options.results)
-    if options.check:
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
-    return 0
+    differs = False
+    for readme in READMES:
+        before = readme.read_text(encoding="utf-8")
+        after = filled(before, options.results)
+        differs = differs or before != after
+        if not options.check:
+            readme.write_text(after, encoding="utf-8")
+    return int(options.check and differs)
 
 
 def filled(text: str, results: Path) -> str:
@@ -214,6 +218,77 @@ def _speed(folder: Path) -> list[list[str]]:
     return rows
 
 
+def hosts_table(folder: Path) -> list[str]:
+    """What hosts pay: time to the first list, processes and memory, and what outlives a kill."""
+    found = _read(folder / "start_hosts.json") or {}
+    rows = []
+    for key in (key for key in found if key.startswith("start_")):
+        for name, one in found[key].items():
+            text = f"p50 {one['p50']:.2f} s, best {one['best']:.2f} s, {one['over_trivial']:.2f} of trivial"
+            rows.append([f"start to first `tools/list`, {key.removeprefix('start_')} servers: {name}", text])
+    for hosts, ways in found.get("sharing", {}).items():
+        for name, one in ways.items():
+            text = f"{one['processes']} processes, {one['mb']:,.0f} MB"
+            rows.append([f"{hosts} host{'s' if hosts != '1' else ''} of {SHARED} servers, {name}", text])
+    if found:
+        rows.append(["resident memory of a connector", f"{found['connector_rss_mb']:.1f} MB"])
+        left = found["orphans"]
+        rows.append([f"processes left after kill -9 in {len(left)} orders", str(sum(left.values()))])
+        others = ", ".join(f"{name} {version}" for name, version in found.get("arms", {}).items())
+        rows.append(["the servers, and versions of what is not ours", f"{found.get('kind', 'echo')}; {others}"])
+    return _table(["figure", "value"], rows)
+
+
+def headlines(folder: Path) -> list[str]:
+    """The few rows of the README in the root."""
+    rows = [row for row in (_surface_row(folder), _start_row(folder), *_hosts_rows(folder), _call_row(folder)) if row]
+    return _table(["what", "figure", "command"], rows)
+
+
+def _surface_row(folder: Path) -> list[str] | None:
+    found = _read(folder / "surface.json")
+    if not found:
+        return None
+    what = f"what a model is shown with {found['servers']} servers, {found['tools']} tools"
+    figure = f"{found['surface_tokens']} o200k tokens instead of {found['everything_tokens']:,}"
+    return [what, figure, "`python -m benchmarks.surface`"]
+
+
+def _start_row(folder: Path) -> list[str] | None:
+    found = _read(folder / "start.json")
+    if not found:
+        return None
+    what = "start to the first `tools/list` in one process, known servers, one of 8 exits and one hangs"
+    figure = f"{found['warm_over_trivial']:.2f} of the time of a trivial server on the SDK"
+    return [what, figure, "`python -m benchmarks.start`"]
+
+
+def _hosts_rows(folder: Path) -> list[list[str]]:
+    found = _read(folder / "start_hosts.json")
+    if not found or "start_30" not in found:
+        return []
+    start, command = found["start_30"], "`python -m benchmarks.start_hosts`"
+    running, started = (start[f"connector, daemon {word}"]["p50"] for word in ("running", "started"))
+    others = [f"{name} {start[name]['p50']:.1f} s" for name in start if "proxy" in name]
+    figure = "; ".join([f"{running:.2f} s, {started:.2f} s when the daemon has to start", *others])
+    shared = found["sharing"]["3"]
+    direct, routed = shared["direct"], shared["router, all called"]
+    less = f"{routed['processes']} processes, {routed['mb']:,.0f} MB"
+    memory = f"{less} instead of {direct['processes']}, {direct['mb']:,.0f} MB"
+    return [
+        ["start to the first `tools/list` through the daemon, 30 servers", figure, command],
+        [f"3 hosts of {SHARED} servers, all called", memory, command],
+    ]
+
+
+def _call_row(folder: Path) -> list[str] | None:
+    found = (_read(folder / "call_latency.json") or {}).get("stdio", {}).get("1")
+    if not found:
+        return None
+    figure = f"{found['added_p50_ms']:.1f} ms"
+    return ["what the router adds to a stdio call, p50", figure, "`python -m benchmarks.call_latency`"]
+
+
 def tokens_table(folder: Path) -> list[str]:
     """The recorded servers that ship, and a larger folder of them where one was given."""
     bundles = [
@@ -248,7 +323,9 @@ TABLES: dict[str, Callable[[Path], list[str]]] = {
     "answering": answering_table,
     "arms": arms_table,
     "router": router_table,
+    "hosts": hosts_table,
     "tokens": tokens_table,
+    "headlines": headlines,
 }
 
 

@@ -1,11 +1,11 @@
 """What hosts pay: time to the first tool list, processes, memory, and what is left when parts are killed.
 
-    python -m benchmarks.start_hosts [--fastmcp PYTHON] [--npm FOLDER]
+    python -m benchmarks.start_hosts [--kind time|sdk|echo] [--fastmcp PYTHON] [--npm FOLDER]
 
 Start: a host's connector with the daemon running and without, the router in the host's own process, a trivial server
 on the SDK, FastMCP's proxy (PYTHON has fastmcp) and npm's mcp-proxy, one per server (FOLDER/node_modules has it), over
-the same 8 and 30 servers. Sharing: 1 and 3 hosts with 20 servers each, direct and through the router. Orphans: kill -9
-of host, connector and daemon in every order.
+the same 8 and 30 servers: `mcp-server-time` from PyPI, unless --kind says another. Sharing: 1 and 3 hosts with 20
+servers each, direct and through the router. Orphans: kill -9 of host, connector and daemon in every order.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from typing import Any
 import httpx
 
 from benchmarks.figures import RESULTS, save, show, spread
-from benchmarks.live import ECHO, ROUTER, TRIVIAL_SDK, UPSTREAMS, Stage, seconds_to_first_list, session, stage
+from benchmarks.live import ECHO, ROUTER, TIME, TRIVIAL_SDK, UPSTREAMS, Stage, seconds_to_first_list, session, stage
 from benchmarks.processes import descendants, marked, resident_mb, wait_gone
 from toolrouter.daemon.control import daemon_status
 from toolrouter.daemon.place import Place
@@ -37,7 +38,23 @@ from toolrouter.daemon.place import Place
 SHARED_SERVERS = 20
 LIMITS_S = {"connector, daemon running": 0.25, "connector, daemon started": 1.0}
 GONE_S = 20.0
-PROXY_LIMIT_S = 120.0
+PROXY_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which server stands behind everything, and a call that it answers."""
+
+    server: dict[str, Any]
+    tool: str
+    arguments: dict[str, Any]
+
+
+KINDS = {
+    "time": Kind(TIME, "get_current_time", {"timezone": "UTC"}),
+    "sdk": Kind(TRIVIAL_SDK, "echo", {"text": "x"}),
+    "echo": Kind(ECHO, "echo", {"text": "x"}),
+}
 
 
 @dataclass(frozen=True)
@@ -52,11 +69,12 @@ class Arm:
 def main() -> None:
     options = _options()
     os.environ["TOOLROUTER_IDLE_EXIT_S"] = "60"
-    figures: dict[str, Any] = {"limits_s": LIMITS_S}
+    kind = KINDS[options.kind]
+    figures: dict[str, Any] = {"limits_s": LIMITS_S, "kind": options.kind, "arms": _versions(options)}
     for count in options.servers:
         figures[f"start_{count}"] = _start(count, options)
     figures["connector_rss_mb"] = _connector_memory()
-    figures["sharing"] = {str(hosts): _sharing(hosts, options.kind) for hosts in (1, 3)}
+    figures["sharing"] = {str(hosts): _sharing(hosts, kind) for hosts in (1, 3)}
     figures["orphans"] = _orphans()
     save("start_hosts", figures, options.out)
     _show(figures, options.servers)
@@ -68,13 +86,27 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--servers", type=int, nargs="+", default=[8, 30])
     parser.add_argument("--fastmcp", type=Path, metavar="PYTHON")
     parser.add_argument("--npm", type=Path, metavar="FOLDER")
-    parser.add_argument("--kind", choices=("echo", "sdk"), default="echo", help="servers of the sharing figures")
+    parser.add_argument("--kind", choices=list(KINDS), default="time", help="what servers stand behind all")
     parser.add_argument("--out", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
+def _versions(options: argparse.Namespace) -> dict[str, str]:
+    """Of what is not ours."""
+    found = {"mcp-server-time": version("mcp-server-time")} if options.kind == "time" else {}
+    if options.fastmcp:
+        code = "import fastmcp; print(fastmcp.__version__)"
+        said = subprocess.run([str(options.fastmcp), "-c", code], capture_output=True, text=True, check=True)
+        found["fastmcp"] = said.stdout.strip()
+    if options.npm:
+        package = options.npm / "node_modules" / "mcp-proxy" / "package.json"
+        found["mcp-proxy"] = json.loads(package.read_text(encoding="utf-8"))["version"]
+    return found
+
+
 def _start(count: int, options: argparse.Namespace) -> dict[str, Any]:
-    servers = {f"server-{number}": ECHO for number in range(count)}
+    server = KINDS[options.kind].server
+    servers = {f"server-{number}": server for number in range(count)}
     with stage(servers) as ready:
         ready.run("index")
         connect = [*ROUTER, "serve", "--config", str(ready.config)]
@@ -94,7 +126,7 @@ def _start(count: int, options: argparse.Namespace) -> dict[str, Any]:
                 proxy = [str(options.fastmcp), str(UPSTREAMS / "fastmcp_proxy.py"), str(ready.config)]
                 arms["FastMCP proxy"] = Arm(lambda: seconds_to_first_list(proxy), few)
             if options.npm:
-                arms["npm mcp-proxy, one per server"] = Arm(lambda: _npm_proxies(options.npm, count), few)
+                arms["npm mcp-proxy, one per server"] = Arm(lambda: _npm_proxies(options.npm, server, count), few)
             return _in_turn(arms)
 
 
@@ -153,7 +185,7 @@ def _status(ready: Stage) -> dict[str, Any] | None:
     return daemon_status(Place(str(ready.home), str(ready.config)))
 
 
-def _npm_proxies(folder: Path, count: int) -> float:
+def _npm_proxies(folder: Path, server: dict[str, Any], count: int) -> float:
     """From starting one proxy per server to the last of their lists, asked for over Streamable HTTP."""
     node = folder / "node_modules" / "node" / "bin" / "node"
     program = str(node) if node.exists() else "node"
@@ -162,7 +194,7 @@ def _npm_proxies(folder: Path, count: int) -> float:
     start = time.perf_counter()
     started = [
         subprocess.Popen(
-            [program, script, "--port", str(port), "--server", "stream", "--", *_command(ECHO)],
+            [program, script, "--port", str(port), "--server", "stream", "--", *_command(server)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -198,7 +230,7 @@ def _first_list_over_http(client: httpx.Client, url: str, deadline: float) -> No
         headers["mcp-session-id"] = session_id
     client.post(url, headers=headers, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
     listed = client.post(url, headers=headers, json={"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}})
-    if "echo" not in listed.text:
+    if '"tools":[{' not in listed.text:
         raise SystemExit(f"{url} answered {listed.status_code}: {listed.text[:200]}")
 
 
@@ -220,8 +252,8 @@ def _connector_memory() -> float:
     return round(resident, 1)
 
 
-def _sharing(hosts: int, kind: str) -> dict[str, Any]:
-    one = ECHO if kind == "echo" else TRIVIAL_SDK
+def _sharing(hosts: int, kind: Kind) -> dict[str, Any]:
+    one = kind.server
     servers = {f"server-{number}": one for number in range(SHARED_SERVERS)}
     with ExitStack() as opened:
         direct = [opened.enter_context(session(_command(one))) for _ in range(hosts * SHARED_SERVERS)]
@@ -243,7 +275,7 @@ def _sharing(hosts: int, kind: str) -> dict[str, Any]:
         idle = descendants(*roots)
         idle_figures = {"processes": len(idle), "mb": round(resident_mb(idle), 1)}
         for alias in servers:
-            joined[0].call("call_tool", {"name": f"{alias}__echo", "arguments": {"text": "x"}})
+            joined[0].call("call_tool", {"name": f"{alias}__{kind.tool}", "arguments": kind.arguments})
         busy = descendants(*roots)
         busy_figures = {"processes": len(busy), "mb": round(resident_mb(busy), 1)}
         _without_daemon(ready)

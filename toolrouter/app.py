@@ -68,6 +68,8 @@ class Running:
         self, settings: Settings, store: Store, catalog: LiveCatalog, home: Path, on_indexing: OnIndexing | None
     ) -> None:
         self.settings = settings
+        self.in_effect = settings
+        """The last settings by which everything goes; while others are being applied, still the former ones."""
         self.store = store
         self.catalog = catalog
         self.ready = anyio.Event()
@@ -175,6 +177,7 @@ class Running:
         self.router.apply(settings)
         try:
             await anyio.to_thread.run_sync(self.catalog.apply, *catalog_rules(settings))
+            self.in_effect = settings
         finally:
             self.fleet.apply(settings, self.catalog.snapshot.servers)
             if settings.router.embedder != former.router.embedder:

@@ -77,6 +77,20 @@ def test_the_gain_is_over_the_best_reference_of_each_set(tmp_path: Path) -> None
     assert "+33.3" in line
 
 
+def test_what_hosts_pay_is_in_both_tables(tmp_path: Path) -> None:
+    one = {"p50": 0.2, "best": 0.1, "over_trivial": 0.5}
+    start = dict.fromkeys(("connector, daemon running", "connector, daemon started", "FastMCP proxy"), one)
+    ways = {"direct": {"processes": 60, "mb": 3000}, "router, all called": {"processes": 25, "mb": 1200}}
+    found = {"start_30": start, "sharing": {"3": ways}, "orphans": {"a": 0, "b": 1}, "connector_rss_mb": 12.3}
+    (tmp_path / "start_hosts.json").write_text(json.dumps(found), encoding="utf-8")
+    table = "\n".join(report.hosts_table(tmp_path))
+    assert "30 servers: FastMCP proxy | p50 0.20 s" in table
+    assert "kill -9 in 2 orders | 1 |" in table
+    headlines = "\n".join(report.headlines(tmp_path))
+    assert "0.20 s, 0.20 s when the daemon has to start; FastMCP proxy 0.2 s" in headlines
+    assert "25 processes, 1,200 MB instead of 60, 3,000 MB" in headlines
+
+
 def test_tables_without_results_say_so(tmp_path: Path) -> None:
     assert "No results yet." in report.filled("<!-- router -->\n<!-- /router -->", tmp_path)
 

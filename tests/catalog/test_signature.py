@@ -193,6 +193,6 @@ def test_a_schema_made_to_explode_is_read_in_bounded_time():
         "required": [str(number) for number in range(400)],
         "$defs": {"next": bomb},
     }
-    begun = time.monotonic()
+    begun = time.process_time()
     assert LOSSY in signature(Tool(ToolId("s__n"), "s", "n", {"inputSchema": schema}, "", 0))
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1

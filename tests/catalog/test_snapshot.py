@@ -104,9 +104,9 @@ def test_any_name_finds_a_tool_or_says_that_there_is_none(name: str):
 def test_a_miss_among_ten_thousand_tools_is_answered_quickly():
     found = catalog(*(tool(f"server{n % 50}", f"do_thing_number_{n}") for n in range(10_000)))
     refused_name(found, "warm up")
-    begun = time.monotonic()
+    begun = time.process_time()
     assert refused_name(found, "server7__do_thing_numbr_57" + "x" * 10**6).near
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_of_two_tools_with_one_id_only_one_is_served_whatever_the_order():

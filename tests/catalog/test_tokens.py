@@ -21,7 +21,7 @@ def run(code: str, **environment: str) -> str:
         env={**known, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     return done.stdout
@@ -47,9 +47,9 @@ def test_special_tokens_count_as_ordinary_text():
 
 @pytest.mark.parametrize("text", ["a", " ", "\n", "'", "中", "\u200b", "\ud800", "aA1 "])
 def test_a_long_run_of_anything_is_counted_in_bounded_time(text: str):
-    begun = time.monotonic()
+    begun = time.process_time()
     assert 0 < count_tokens(text * (300_000 // len(text))) <= 1_200_000
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_a_megabyte_of_spaces_does_not_overflow_the_tokenizer():

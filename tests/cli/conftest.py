@@ -61,7 +61,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+def shell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, one_model: object
+) -> Iterator[Shell]:
     monkeypatch.setenv("TOOLROUTER_HOME", str(tmp_path / "home"))
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)

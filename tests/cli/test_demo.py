@@ -48,6 +48,7 @@ def test_without_its_servers_the_demo_says_what_to_install(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_model")
 def test_the_demo_runs_real_servers_and_calls_what_it_finds(capfd: pytest.CaptureFixture[str]) -> None:
     status = run(["demo", "--json"])
     found = json.loads(capfd.readouterr().out)

@@ -64,7 +64,7 @@ Commands:
 def python(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parent.parent.parent
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, cwd=cwd or root, timeout=60, check=False
+        [sys.executable, *words], capture_output=True, text=True, cwd=cwd or root, timeout=180, check=False
     )
 
 
@@ -144,6 +144,6 @@ def test_messages_name_the_server_and_what_comes_near() -> None:
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -m toolrouter schema | head -1"
     root = Path(__file__).parent.parent.parent
-    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=root, timeout=60, check=False)
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=root, timeout=180, check=False)
     assert found.stdout == "{\n"
     assert found.stderr == ""

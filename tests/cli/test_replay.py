@@ -52,7 +52,7 @@ def test_a_recording_answers_as_a_server_on_stdio() -> None:
         input="".join(json.dumps(request) + "\n" for request in requests),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,
         check=True,
     )
     hello, listed, called, unknown = (json.loads(line) for line in done.stdout.splitlines())
@@ -66,4 +66,4 @@ def test_the_player_stands_alone() -> None:
     """It runs without site packages, so it may import the standard library only."""
     source = Path(replay.__file__)
     command = [sys.executable, "-I", "-S", "-c", f"import runpy; runpy.run_path({str(source)!r}, run_name='x')"]
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=180)

@@ -70,7 +70,7 @@ def talk(shell: Shell, *requests: dict[str, Any], words: tuple[str, ...] = ()) -
         text=True,
         cwd=ROOT,
         env={**os.environ, "TOOLROUTER_HOME": str(shell.folder / "home")},
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

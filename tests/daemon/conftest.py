@@ -20,7 +20,8 @@ from toolrouter.daemon.place import Place
 
 ROOT = Path(__file__).parent.parent.parent
 STUB = ROOT / "tests" / "upstreams_stub" / "stub.py"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
+"""Ends a test that hangs; a busy machine may take long for what is right."""
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "modern-host", "version": "1"},
@@ -150,7 +151,8 @@ class Host:
 class Home:
     """A config and a state folder of a test's own, and every process that lives on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepare: Callable[[Path], None]) -> None:
+        self._prepare = prepare
         self.folder = folder
         self.config = folder / "toolrouter.json"
         self.state = folder / "home"
@@ -170,6 +172,7 @@ class Home:
         unfinished.replace(self.config)
 
     def host(self, *words: str) -> Host:
+        self._prepare(self.state)
         host = Host(self, *words)
         self.hosts.append(host)
         return host
@@ -191,6 +194,7 @@ class Home:
         return pid
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        self._prepare(self.state)
         return subprocess.run(
             [sys.executable, "-m", "toolrouter", words[0], "--config", str(self.config), *words[1:]],
             cwd=ROOT,
@@ -218,8 +222,8 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare_home: Callable[[Path], None]) -> Iterator[Home]:
     monkeypatch.setenv("TOOLROUTER_HOME", str(tmp_path / "home"))
-    opened = Home(tmp_path)
+    opened = Home(tmp_path, prepare_home)
     yield opened
     opened.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 from tests.daemon.conftest import Home, alive, eventually, stub
 from toolrouter.daemon.conversation import GOODBYE, Conversation
@@ -101,8 +102,12 @@ def test_a_stopped_daemon_stays_away_until_a_host_wants_something(home: Home) ->
 def test_while_no_daemon_can_be_had_requests_are_refused_with_the_reason(home: Home) -> None:
     host = home.host().initialize()
     good = home.config.read_text(encoding="utf-8")
+    eventually(home.place.read_left)
+    pid = home.daemon()
+    os.kill(pid, signal.SIGSTOP)
     home.config.write_text("{", encoding="utf-8")
-    kill_daemon(home)
+    Path(home.place.left_path).unlink()
+    os.kill(pid, signal.SIGKILL)
     error = host.answer(host.send("tools/list"))["error"]
     assert "line 1" in error["message"]
     home.config.write_text(good, encoding="utf-8")
@@ -176,3 +181,15 @@ def test_the_goodbye_is_not_for_the_host() -> None:
     talk = Conversation()
     assert not talk.to_host(GOODBYE)
     assert talk.stopped
+
+
+def test_a_successor_that_would_list_other_tools_is_announced_to_the_host() -> None:
+    talk = Conversation()
+    send(talk, {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}})
+    talk.to_host(line({"id": 1, "result": {}}))
+    send(talk, {"id": 2, "method": "tools/list"})
+    assert talk.to_host(line({"id": 2, "result": {"tools": [1]}}))
+    for tools, told in (([1], b""), ([2], line({"method": "notifications/tools/list_changed"}))):
+        asked = [json.loads(each) for each in talk.resume()[0]][-1]
+        assert asked["method"] == "tools/list"
+        assert talk.to_host(line({"id": asked["id"], "result": {"tools": tools}})) == told

@@ -52,7 +52,7 @@ def mixed(write_config: Callable[..., Path], tmp_path: Path) -> Path:
             "missing": {"command": "no-such-program-anywhere"},
             "nowhere": {"url": "http://127.0.0.1:9/mcp"},
         },
-        limits={"connect_timeout_s": 5},
+        servers={"hangs": {"connect_timeout_s": 5}},
     )
 
 

@@ -66,7 +66,7 @@ def talk(folder: Path, *, modern: bool) -> tuple[bytes, list[dict[str, Any]]]:
     environment = {**os.environ, "TOOLROUTER_HOME": str(folder / "home")}
     subprocess.run(
         [sys.executable, "-m", "toolrouter", "index", "--config", str(config)],
-        env=environment, capture_output=True, timeout=120, check=False,
+        env=environment, capture_output=True, timeout=180, check=False,
     )  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "toolrouter", "serve", "--config", str(config)],

@@ -13,7 +13,7 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 
-from tests.end_to_end.conftest import BIN, Finished, Npm, python_server
+from tests.end_to_end.conftest import BIN, Finished, Npm, python_server, search
 
 HERE = Path(__file__).parent
 
@@ -36,13 +36,12 @@ def test_the_python_client_finds_and_calls_tools_of_both_eras(
     config = write_config({"git": python_server("mcp-server-git"), "time": python_server("mcp-server-time")})
 
     async def conversation() -> None:
-        with anyio.fail_after(90):
+        with anyio.fail_after(120):
             async with Client(serve(config, home), mode=mode) as client:
                 listed = await client.list_tools()
                 names = [tool.name for tool in listed.tools]
                 assert names[:4] == ["search_tools", "describe_tools", "call_tool", "call_read_tool"]
-                found = await client.call_tool("search_tools", {"query": "record the staged changes in the repository"})
-                assert "git__git_commit" in text_of(found)
+                assert "git__git_commit" in await search(client, "record the staged changes in the repository")
                 described = await client.call_tool("describe_tools", {"names": ["time__convert_time"]})
                 assert "source_timezone" in text_of(described)
                 converted = await client.call_tool(
@@ -114,11 +113,14 @@ def test_npm_servers_work_with_effects_on_disk(
 
 @pytest.mark.parametrize("client", ["sdk_v1.mjs", "sdk_v2.mjs"])
 def test_the_typescript_sdk_searches_and_calls(
-    client: str, npm: Npm, write_config: Callable[..., Path], home: Path
+    client: str, npm: Npm, write_config: Callable[..., Path], home: Path, toolrouter: Callable[..., Finished]
 ) -> None:
     config = write_config({"everything": npm.server("mcp-server-everything"), "time": python_server("mcp-server-time")})
+    assert toolrouter("index", "--config", str(config)).code == 0
     for script in ("drive.mjs", client):
-        (npm.folder / script).write_text((HERE / "clients" / script).read_text())
+        copy = npm.folder / f"{script}.{os.getpid()}"
+        copy.write_text((HERE / "clients" / script).read_text())
+        copy.replace(npm.folder / script)  # in one step: others may be reading it
     calls = [
         {"name": "search_tools", "arguments": {"query": "add two numbers"}},
         {"name": "call_tool", "arguments": {"name": "everything__get-sum", "arguments": {"a": 2, "b": 40}}},
@@ -126,7 +128,7 @@ def test_the_typescript_sdk_searches_and_calls(
     router = [str(BIN / "toolrouter"), "serve", "--config", str(config)]
     command = [npm.node, str(npm.folder / client), json.dumps(calls), *router]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env={**os.environ, "TOOLROUTER_HOME": str(home)}
+        command, capture_output=True, text=True, timeout=180, env={**os.environ, "TOOLROUTER_HOME": str(home)}
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -138,15 +140,16 @@ def test_the_typescript_sdk_searches_and_calls(
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_the_inspector_lists_and_calls_in_both_eras(
-    era: str, npm: Npm, write_config: Callable[..., Path], home: Path
+    era: str, npm: Npm, write_config: Callable[..., Path], home: Path, toolrouter: Callable[..., Finished]
 ) -> None:
     config = write_config({"time": python_server("mcp-server-time")}, exposure="all")
+    assert toolrouter("index", "--config", str(config)).code == 0
 
     def inspect(*args: str) -> str:
         command = [npm.node, npm.script("mcp-inspector"), "--cli", "--protocol-era", era, "--format", "json", *args]
         router = ["--", str(BIN / "toolrouter"), "serve", "--config", str(config)]
         environment = {**os.environ, "TOOLROUTER_HOME": str(home)}
-        done = subprocess.run([*command, *router], capture_output=True, text=True, timeout=120, env=environment)
+        done = subprocess.run([*command, *router], capture_output=True, text=True, timeout=180, env=environment)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 

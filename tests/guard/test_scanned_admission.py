@@ -128,7 +128,7 @@ def test_the_scanner_is_not_even_loaded_for_a_listing_that_is_known() -> None:
         "[sys.modules.pop(m) for m in list(sys.modules) if m.startswith('toolrouter.guard.scan')];"
         "f.absorb(listing('s', 'a', title='T')); print(before, first, loaded())"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=180)
     assert answer.stdout.split() == ["False", "True", "False"]
 
 

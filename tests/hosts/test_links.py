@@ -50,7 +50,7 @@ def test_the_bundle_is_valid_by_the_official_tool(tmp_path: Path) -> None:
         pytest.skip("NOT VALIDATED: `mcpb` is not on PATH; it needs Node.js: npm install -g @anthropic-ai/mcpb")
     folder = unpacked(tmp_path / "bundle")
     for words in (["validate", str(folder / "manifest.json")], ["pack", str(folder), str(tmp_path / "out.mcpb")]):
-        done = subprocess.run([mcpb, *words], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([mcpb, *words], capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -64,6 +64,6 @@ def test_the_program_in_the_bundle_answers_a_host(tmp_path: Path) -> None:
     env["PYTHONPATH"] = str(CHECKED_IN.parent.parent.parent)
     done = subprocess.run(
         [sys.executable, str(folder / "src" / "server.py")],
-        input=lines, capture_output=True, text=True, timeout=60, check=False, env=env,
+        input=lines, capture_output=True, text=True, timeout=180, check=False, env=env,
     )  # fmt: skip
     assert json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "toolrouter"

@@ -36,7 +36,7 @@ class Host:
         given = dict(params or {})
         if self.envelope is not None:
             given["_meta"] = {**self.envelope, **given.get("_meta", {})}
-        return await self.peer.request(method, given, timeout_s=15, **more)
+        return await self.peer.request(method, given, timeout_s=60, **more)
 
     async def error_of(self, method: str, params: JsonObject | None = None) -> RpcError:
         try:
@@ -60,7 +60,7 @@ class Host:
 
     async def wait_note(self) -> tuple[str, JsonObject]:
         """The next notification."""
-        with anyio.fail_after(15):
+        with anyio.fail_after(120):
             while not self.notes:
                 self.noted = anyio.Event()
                 await self.noted.wait()
@@ -85,7 +85,7 @@ async def connected(world: World, *, modern: bool = False) -> AsyncIterator[Host
 
     peer = Peer("router", read_messages(_receiver(host_reads), 2**26), send, on_request=refuse, on_notification=note)
     host = Host(peer, envelope=ENVELOPE if modern else None)
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks, to_router, router_reads, to_host, host_reads:
             tasks.start_soon(serve_stream, world.router, _receiver(router_reads), to_host.send)
             await tasks.start(peer.run)

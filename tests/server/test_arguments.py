@@ -99,9 +99,9 @@ def bomb(depth: int) -> JsonObject:
     ],
 )
 def test_a_hostile_schema_costs_little_and_leaves_the_call_unchecked(schema: JsonObject, arguments: JsonObject) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert faults(schema, arguments) == []
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from toolrouter.errors import RpcError
 from toolrouter.types import JsonObject
 from toolrouter.wire.jsonrpc import Inbound
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_model")]
 ASKER = Path(__file__).parent.parent / "upstreams_stub" / "asker.py"
 ERAS = ["handshake", "modern"]
 CAPABILITIES: JsonObject = {"elicitation": {"form": {}}, "roots": {}}
@@ -112,7 +112,7 @@ async def test_questions_of_calls_in_flight_at_the_same_time_are_all_answered(
         async def call() -> None:
             assert "decline" in json.dumps(await host.call("asker__ask"))
 
-        with anyio.fail_after(30):
+        with anyio.fail_after(120):
             async with anyio.create_task_group() as tasks:
                 for _ in range(10):
                     tasks.start_soon(call)
@@ -153,7 +153,7 @@ async def test_a_question_that_the_config_does_not_allow_reaches_no_host(
 @pytest.mark.parametrize("upstream_era", ERAS)
 async def test_what_the_host_cannot_do_is_refused_and_nothing_hangs(tmp_path: Path, upstream_era: str) -> None:
     async with host_of(tmp_path, "handshake", upstream_era, capabilities={"roots": {}}) as host:
-        with anyio.fail_after(20):
+        with anyio.fail_after(120):
             if upstream_era == "handshake":
                 assert "does not support" in said(await host.call("asker__ask"))["message"]
             else:

@@ -17,7 +17,7 @@ HINT = "files needs a login: ask the user to run `toolrouter login files`."
 
 
 async def answer(world: World, name: str, arguments: JsonObject) -> str:
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         result = await MetaTools(world.router).call(name, Call(arguments))
     text: str = result["content"][0]["text"]
     return text

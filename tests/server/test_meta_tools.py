@@ -31,7 +31,7 @@ def roster(aliases: list[str], about: str = "", *, indexed: bool = True) -> list
 
 
 async def answer(world: World, name: str, arguments: JsonObject) -> tuple[str, bool]:
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         result = await MetaTools(world.router).call(name, Call(arguments))
     assert [block["type"] for block in result["content"]] == ["text"]
     return result["content"][0]["text"], result.get("isError", False)

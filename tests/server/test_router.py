@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import FakeFleet, FakeStatus, file_tools, make_catalog, make_world
 from toolrouter.errors import NotFound, RpcError
 from toolrouter.ports import OnProgress
+from toolrouter.server.router import COLD_WAIT_S
 from toolrouter.types import JsonObject, Server, ServerState
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,7 @@ async def test_a_call_that_comes_before_the_first_indexing_waits_for_it() -> Non
         world.show(file_tools())
         world.ready.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(index)
             assert await world.router.call("files__read_file", {"path": "x"}) == DONE
@@ -50,7 +51,7 @@ async def test_a_call_that_comes_before_the_first_indexing_waits_for_it() -> Non
 
 async def test_an_unknown_name_is_not_waited_for_when_no_server_could_bring_it() -> None:
     world = make_world(file_tools(), aliases=["files", "git", "slow"], ready=False)
-    with anyio.fail_after(5):
+    with anyio.fail_after(COLD_WAIT_S / 2):
         with pytest.raises(NotFound):
             await world.router.call("files__nope", {})
 
@@ -62,7 +63,7 @@ async def test_a_search_on_a_cold_catalog_waits_for_the_first_indexing() -> None
         world.show(file_tools())
         world.ready.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(index)
             assert (await world.router.search(["list files"])).answered
@@ -156,6 +157,6 @@ async def test_a_call_to_a_sleeping_server_tells_that_it_is_being_started(monkey
 
     world = make_world(file_tools())
     world.router.fleet = SlowFleet({("files", "read_file"): start_slowly})
-    with anyio.fail_after(10):
+    with anyio.fail_after(120):
         await world.router.call("files__read_file", {"path": "a"}, on_progress=on_progress)
     assert [each["message"] for each in told] == ["Starting server files"]

@@ -46,7 +46,7 @@ def recording(heard: list[Any]) -> Any:
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_to_another_host_is_not_followed(kind: str, status: int) -> None:
     heard: list[Any] = []
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         async with http_servers.serving(recording(heard)) as other:
             for target in (f"{other}/mcp", METADATA):
                 async with http_servers.serving(redirecting(target, status)) as url:

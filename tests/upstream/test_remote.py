@@ -25,7 +25,7 @@ http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 
 @pytest.mark.parametrize("era_hint", ["", "2025-11-25"])
 async def test_streamable_http_is_reached_in_both_eras(era_hint: str) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with http_servers.serving(http_servers.streamable_app()) as url:
             spec = UpstreamSpec(url=f"{url}/mcp")
             async with connect("r", spec, limits(), era_hint=era_hint) as connection:
@@ -33,22 +33,22 @@ async def test_streamable_http_is_reached_in_both_eras(era_hint: str) -> None:
                 assert connection.server.instructions == "Far away."
                 listing = await list_upstream(connection, limits())
                 assert [tool["name"] for tool in listing.tools] == ["echo", "region"]
-                result = await connection.request("tools/call", {"name": "echo", "arguments": {"a": 1}}, timeout_s=5)
+                result = await connection.request("tools/call", {"name": "echo", "arguments": {"a": 1}}, timeout_s=60)
                 assert text(result) == "echo {'a': 1}"
                 big = {"name": "echo", "arguments": {"size": 2_000_000}}
-                assert len(text(await connection.request("tools/call", big, timeout_s=5))) == 2_000_000
+                assert len(text(await connection.request("tools/call", big, timeout_s=60))) == 2_000_000
 
 
 @pytest.mark.parametrize("kind", ["sse", None])
 async def test_legacy_sse_is_reached_also_when_the_type_is_left_out(kind: str | None) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with (
             http_servers.serving(http_servers.sse_app()) as url,
             connect("r", UpstreamSpec(url=f"{url}/sse", type=kind), limits()) as connection,
         ):
             assert connection.server.protocol_version == "2025-11-25"
             big = {"name": "echo", "arguments": {"size": 2_000_000}}
-            assert len(text(await connection.request("tools/call", big, timeout_s=5))) == 2_000_000
+            assert len(text(await connection.request("tools/call", big, timeout_s=60))) == 2_000_000
 
 
 async def test_an_argument_is_mirrored_as_the_header_its_schema_asks_for() -> None:
@@ -61,7 +61,7 @@ async def test_an_argument_is_mirrored_as_the_header_its_schema_asks_for() -> No
 
         return watched
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with (
             http_servers.serving(http_servers.streamable_app(wrap=watching)) as url,
             fleet_of({"r": UpstreamSpec(url=f"{url}/mcp")}) as watched,
@@ -80,7 +80,7 @@ async def test_an_argument_is_mirrored_as_the_header_its_schema_asks_for() -> No
 async def test_a_refusal_over_http_is_told_in_plain_words(path: str, words: str) -> None:
     app = http_servers.streamable_app()
     guarded = http_servers.requiring("authorization", "Bearer right")(app) if path == "/mcp" else app
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with http_servers.serving(guarded) as url:
             with pytest.raises(UpstreamError, match=words):
                 async with connect("r", UpstreamSpec(url=url + path), limits()):
@@ -89,7 +89,7 @@ async def test_a_refusal_over_http_is_told_in_plain_words(path: str, words: str)
 
 async def test_headers_of_the_configuration_are_sent() -> None:
     guarded = http_servers.requiring("authorization", "Bearer right")(http_servers.streamable_app())
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with http_servers.serving(guarded) as url:
             spec = UpstreamSpec(url=f"{url}/mcp", headers={"Authorization": "Bearer right"})
             async with connect("r", spec, limits()) as connection:
@@ -98,7 +98,7 @@ async def test_headers_of_the_configuration_are_sent() -> None:
 
 @pytest.mark.parametrize("kind", ["http", "sse"])
 async def test_an_address_where_nobody_listens_is_an_error(kind: str) -> None:
-    with anyio.fail_after(10), pytest.raises(UpstreamError, match="All connection attempts failed"):
+    with anyio.fail_after(120), pytest.raises(UpstreamError, match="All connection attempts failed"):
         async with connect("r", UpstreamSpec(url="http://127.0.0.1:9/mcp", type=kind), limits()):
             pass
 
@@ -119,7 +119,7 @@ async def test_a_lost_session_is_opened_again_and_the_call_repeated() -> None:
 
         return forgetting
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         async with http_servers.serving(http_servers.streamable_app(wrap=forgetful)) as url:
             spec = UpstreamSpec(url=f"{url}/mcp")
             async with fleet_of({"r": spec}, seconds=25) as watched:
@@ -137,7 +137,7 @@ async def test_progress_and_time_limits_hold_over_http(era_hint: str) -> None:
     async def on_progress(params: JsonObject) -> None:
         heard.append(params)
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with (
             http_servers.serving(http_servers.streamable_app()) as url,
             connect("r", UpstreamSpec(url=f"{url}/mcp"), limits(), era_hint=era_hint) as connection,
@@ -146,7 +146,7 @@ async def test_progress_and_time_limits_hold_over_http(era_hint: str) -> None:
             with pytest.raises(UpstreamTimeout):
                 await connection.request("tools/call", slow, timeout_s=0.3, on_progress=on_progress)
             assert [params["message"] for params in heard] == ["half"]
-            assert text(await connection.request("tools/call", {"name": "echo"}, timeout_s=5)) == "echo {}"
+            assert text(await connection.request("tools/call", {"name": "echo"}, timeout_s=60)) == "echo {}"
 
 
 async def test_a_session_is_ended_when_the_connection_is_left() -> None:
@@ -159,7 +159,7 @@ async def test_a_session_is_ended_when_the_connection_is_left() -> None:
 
         return watched
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with http_servers.serving(http_servers.streamable_app(wrap=watching)) as url:
             async with connect("r", UpstreamSpec(url=f"{url}/mcp"), limits(), era_hint="2025-11-25"):
                 pass
@@ -169,7 +169,7 @@ async def test_a_session_is_ended_when_the_connection_is_left() -> None:
 async def test_changes_are_heard_over_a_subscription(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lister, "INTERVAL_S", 0.1)
     bus = http_servers.InMemorySubscriptionBus()
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with (
             http_servers.serving(http_servers.streamable_app(bus=bus)) as url,
             fleet_of({"r": UpstreamSpec(url=f"{url}/mcp")}) as watched,
@@ -187,11 +187,11 @@ async def publish_until(bus: Any, condition: Callable[[], bool]) -> None:
 
 
 async def test_an_error_of_the_server_passes_through_http() -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with (
             http_servers.serving(http_servers.streamable_app()) as url,
             connect("r", UpstreamSpec(url=f"{url}/mcp"), limits()) as connection,
         ):
             with pytest.raises(RpcError) as caught:
-                await connection.request("no/such", None, timeout_s=5)
+                await connection.request("no/such", None, timeout_s=60)
             assert caught.value.code == -32601

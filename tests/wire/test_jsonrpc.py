@@ -64,7 +64,7 @@ class Wire:
 
 @asynccontextmanager
 async def wired(linger_s: float = 0, **handlers: Any) -> AsyncIterator[Wire]:
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         wire = Wire(**handlers)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: wire.peer.run(linger_s=linger_s))
@@ -93,7 +93,7 @@ class Call:
 
 async def test_a_request_gets_the_raw_result() -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
-        call = Call(lambda: wire.peer.request("m", {"a": 1}, timeout_s=5))
+        call = Call(lambda: wire.peer.request("m", {"a": 1}, timeout_s=60))
         tasks.start_soon(call.run)
         assert await wire.hear() == {"jsonrpc": "2.0", "id": 1, "method": "m", "params": {"a": 1}}
         await wire.say(id=99, result={"not": "ours"})
@@ -104,7 +104,7 @@ async def test_a_request_gets_the_raw_result() -> None:
 
 async def test_answers_may_come_in_any_order_and_with_ids_turned_into_text() -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
-        calls = [Call(lambda n=n: wire.peer.request("m", {"n": n}, timeout_s=5)) for n in range(20)]
+        calls = [Call(lambda n=n: wire.peer.request("m", {"n": n}, timeout_s=60)) for n in range(20)]
         for call in calls:
             tasks.start_soon(call.run)
         asked = [await wire.hear() for _ in calls]
@@ -126,7 +126,7 @@ async def test_answers_may_come_in_any_order_and_with_ids_turned_into_text() -> 
 )
 async def test_an_error_answer_raises_whatever_its_form(error: Any, code: int, message: str) -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
-        call = Call(lambda: wire.peer.request("m", None, timeout_s=5))
+        call = Call(lambda: wire.peer.request("m", None, timeout_s=60))
         tasks.start_soon(call.run)
         await wire.hear()
         await wire.say(id=1, error=error)
@@ -155,7 +155,7 @@ async def test_the_handshake_is_never_cancelled() -> None:
 
 async def test_cancelling_the_caller_tells_the_peer() -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
-        call = Call(lambda: wire.peer.request("m", None, timeout_s=5))
+        call = Call(lambda: wire.peer.request("m", None, timeout_s=60))
         tasks.start_soon(call.run)
         await wire.hear()
         call.scope.cancel()
@@ -201,13 +201,13 @@ async def test_progress_cannot_keep_a_request_alive_for_ever(monkeypatch: pytest
             with anyio.move_on_after(0.02):
                 await call.done.wait()
         assert isinstance(call.outcome, UpstreamTimeout)
-        assert 0.25 < anyio.current_time() - started < 3
+        assert 0.25 < anyio.current_time() - started < 30
 
 
 async def test_a_foreign_progress_token_is_not_passed_on() -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
         params = {"_meta": {"progressToken": "host", "trace": "t"}, "name": "n"}
-        tasks.start_soon(Call(lambda: wire.peer.request("m", params, timeout_s=5)).run)
+        tasks.start_soon(Call(lambda: wire.peer.request("m", params, timeout_s=60)).run)
         assert (await wire.hear())["params"] == {"_meta": {"trace": "t"}, "name": "n"}
         assert params["_meta"] == {"progressToken": "host", "trace": "t"}
         tasks.cancel_scope.cancel()
@@ -215,7 +215,7 @@ async def test_a_foreign_progress_token_is_not_passed_on() -> None:
 
 async def test_the_end_of_the_messages_fails_every_waiter() -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
-        calls = [Call(lambda: wire.peer.request("m", None, timeout_s=5)) for _ in range(3)]
+        calls = [Call(lambda: wire.peer.request("m", None, timeout_s=60)) for _ in range(3)]
         for call in calls:
             tasks.start_soon(call.run)
             await wire.hear()
@@ -225,7 +225,7 @@ async def test_the_end_of_the_messages_fails_every_waiter() -> None:
             assert isinstance(call.outcome, UpstreamError)
             assert not isinstance(call.outcome, UpstreamTimeout)
         with pytest.raises(UpstreamError, match="the connection closed"):
-            await wire.peer.request("m", None, timeout_s=5)
+            await wire.peer.request("m", None, timeout_s=60)
         await wire.peer.notify("n")
 
 

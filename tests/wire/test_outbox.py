@@ -18,7 +18,7 @@ async def test_what_is_sent_at_the_same_time_is_written_at_once_and_in_order() -
         written.append(data)
 
     outbox = Outbox(write)
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(outbox.run)
             for number in range(3):
@@ -38,7 +38,7 @@ async def test_a_sender_waits_while_too_much_is_unwritten_and_hears_of_the_end()
         raise anyio.BrokenResourceError
 
     outbox = Outbox(write)
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(outbox.run)
             with anyio.move_on_after(0.05) as waited:

@@ -109,6 +109,12 @@ class LiveCatalog:
     def snapshot(self) -> Catalog:
         return self._snapshot
 
+    @property
+    def saved_version(self) -> int | None:
+        """The store's version that the snapshot shows; None while some of it is not saved."""
+        with self._lock:
+            return None if self._unsaved else self._version
+
     def heard(self, alias: str) -> Server:
         """A server with everything it says of itself, approved or not. For the person, never for a host."""
         return self._heard.get(alias, Server(alias))

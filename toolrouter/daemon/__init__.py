@@ -5,9 +5,11 @@
     joining       joins the running daemon, or starts one; of many that try at once, one does
     conversation  what must be said again when the daemon was replaced under a host
     connector     `toolrouter serve`: carries lines between a host and the daemon
+    left          what the last daemon left: answers for the time until the next one, and the last good config
     launch        the first thing a daemon process does
     service       accepts connections, serves hosts, answers commands, leaves when nobody is left
+    leaving       the daemon's side of `left`
     control       commands' side of it: status, stop, restart
 
-place, greeting, joining, conversation and connector use the standard library only: a host waits for them.
+place, greeting, joining, left, conversation and connector use the standard library only: a host waits for them.
 """

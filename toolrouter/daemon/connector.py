@@ -14,7 +14,8 @@ import threading
 import time
 
 from toolrouter.daemon.conversation import Conversation
-from toolrouter.daemon.joining import NoDaemon, join
+from toolrouter.daemon.joining import START_S, NoDaemon, join, join_running
+from toolrouter.daemon.left import FirstAnswers
 from toolrouter.daemon.place import Place
 from toolrouter.errors import ConfigError
 from toolrouter.places import config_path, home_path
@@ -76,7 +77,7 @@ def serve_through_daemon(arguments: list[str]) -> int | None:
         _say(f"toolrouter: serving in this process: {error}")
         return None
     if options.verbose:
-        _say(f"toolrouter: connected to the daemon; its log: {os.path.join(place.home, 'logs', 'toolrouter.log')}")
+        _say(f"toolrouter: served by the daemon; its log: {os.path.join(place.home, 'logs', 'toolrouter.log')}")
     connector.run()
     return 0
 
@@ -86,20 +87,32 @@ class Connector:
 
     def __init__(self, place: Place, exposure: str | None) -> None:
         self._place = place
+        self._exposure = exposure
         self._wishes: dict[str, object] = {"exposure": exposure, "host": os.getppid()}
         self._conversation = Conversation()
         self._changed = threading.Condition()
         """Guards all below. Not held while the daemon is read or a host waits to be read."""
         self._daemon: socket.socket | None = None
         self._rest = b""
+        self._first: FirstAnswers | None = None
+        """What can be answered before the first daemon is there."""
         self._host_left = False
         self._wanted = False
         self._joined_at = 0.0
         self._short_lives = 0
+        self._writing = threading.Lock()
 
     def open(self) -> None:
-        """Joins the daemon. Raises NoDaemon."""
-        self._daemon, self._rest = join(self._place, **self._wishes)
+        """Joins the daemon, or takes up what the last one left. Raises NoDaemon."""
+        found = join_running(self._place, **self._wishes)
+        if found is None:
+            left = self._place.read_left()
+            first = None if left is None else FirstAnswers(self._place, left, self._exposure)
+            if first is not None and first.hold():
+                self._first = first
+                return
+            found = join(self._place, **self._wishes)
+        self._daemon, self._rest = found
         self._joined_at = time.monotonic()
 
     def run(self) -> None:
@@ -111,11 +124,12 @@ class Connector:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # daemons we started must not stay behind as zombies
         _binary_streams()
         threading.Thread(target=self._read_host, daemon=True).start()
-        while self._daemon is not None:
-            with contextlib.suppress(OSError):
-                self._read_daemon(self._daemon)
-            if not self._find_another():
-                break
+        while self._daemon is not None or self._find_another():
+            daemon = self._daemon
+            if daemon is not None:
+                with contextlib.suppress(OSError):
+                    self._read_daemon(daemon)
+                self._lose(daemon)
 
     def _read_host(self) -> None:
         parts: list[bytes] = []
@@ -131,8 +145,11 @@ class Connector:
             self._pass_on(rest + b"\n")
         with self._changed:
             self._host_left = True
-            self._changed.notify()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._daemon is not None or not self._is_needed, START_S)
             daemon = self._daemon
+            if daemon is None and not self._is_needed:
+                os._exit(0)
         if daemon is not None:
             with contextlib.suppress(OSError):
                 daemon.shutdown(socket.SHUT_WR)
@@ -143,13 +160,17 @@ class Connector:
         with self._changed:
             requests = self._conversation.from_host(line)
             daemon = self._daemon
+            # Without a daemon it is answered here, or sent when there is one again, or refused when none is to be had.
+            answers = self._conversation.answer_first(self._first) if daemon is None and self._first else []
             if daemon is None:
-                # It is sent when there is a daemon again, or refused when there is none to be had.
                 self._wanted = self._wanted or bool(requests)
-                self._changed.notify()
-                return
-            for request in requests:
-                request.sent = True
+                self._changed.notify_all()
+            else:
+                for request in requests:
+                    request.sent = True
+        if daemon is None:
+            self._write(answers)
+            return
         with contextlib.suppress(OSError):  # who reads the daemon notices too, and sees to it
             daemon.sendall(line)
 
@@ -169,21 +190,17 @@ class Connector:
 
     def _hand_over(self, lines: list[bytes]) -> None:
         with self._changed:
-            kept = [line for line in lines if self._conversation.to_host(line)]
-        _write(b"".join(kept))
+            kept = [self._conversation.to_host(line) for line in lines]
+        self._write(kept)
 
     def _find_another(self) -> bool:
         """Goes on with a new daemon. False when the host has left."""
-        with self._changed:
-            if self._daemon is not None:
-                self._daemon.close()
-            self._daemon = None
         if self._conversation.stopped and not self._host_left:
             self._conversation.stopped = False
             self._refuse("toolrouter was stopped on request; the next request starts it again", 0)
         elif self._keeps_ending():
             self._refuse("toolrouter keeps ending right after its start; `toolrouter logs` says why", RETRY_S)
-        while not self._host_left:
+        while self._is_needed:
             try:
                 daemon, rest = join(self._place, **self._wishes, first_id=self._conversation.highest_id)
             except NoDaemon as error:
@@ -202,8 +219,19 @@ class Connector:
                 daemon.sendall(b"".join(to_daemon))
                 if self._host_left:
                     daemon.shutdown(socket.SHUT_WR)
-            self._daemon, self._rest = daemon, rest
-        _write(b"".join(to_host))
+            self._daemon, self._rest, self._first = daemon, rest, None
+            self._changed.notify_all()
+        self._write(to_host)
+
+    def _lose(self, daemon: socket.socket) -> None:
+        with self._changed:
+            daemon.close()
+            self._daemon = None
+
+    @property
+    def _is_needed(self) -> bool:
+        """Whether a host is there, or left before the first daemon could answer what it asked."""
+        return not self._host_left or (not self._joined_at and self._conversation.awaits_answers)
 
     def _keeps_ending(self) -> bool:
         self._short_lives = self._short_lives + 1 if time.monotonic() - self._joined_at < RETRY_S else 0
@@ -216,21 +244,21 @@ class Connector:
             with self._changed:
                 self._wanted = False
                 answers = self._conversation.refuse_all(reason)
-            _write(b"".join(answers))
+            self._write(answers)
             with self._changed:
                 while not (self._wanted or self._host_left):
                     self._changed.wait()
                 if self._host_left or time.monotonic() > patience:
                     return
 
-
-def _write(data: bytes) -> None:
-    rest = memoryview(data)
-    try:
-        while rest:
-            rest = rest[os.write(1, rest) :]
-    except OSError:
-        os._exit(0)  # the host is gone
+    def _write(self, lines: list[bytes]) -> None:
+        rest = memoryview(b"".join(lines))
+        try:
+            with self._writing:
+                while rest:
+                    rest = rest[os.write(1, rest) :]
+        except OSError:
+            os._exit(0)  # the host is gone
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toolrouter.daemon.left import FirstAnswers
 
 OUTCOME_UNKNOWN = -32000
 GOODBYE = b'{"toolrouter":"stopped"}\n'
@@ -24,13 +28,16 @@ _LOOKING = frozenset({"search_tools", "describe_tools"})
 class Request:
     """A request of the host without an answer."""
 
-    __slots__ = ("line", "listens", "repeatable", "repeated", "sent", "what")
+    __slots__ = ("line", "listens", "lists", "method", "params", "repeatable", "repeated", "sent", "what")
 
     def __init__(self, line: bytes, method: str, params: dict[str, object]) -> None:
         self.line = line
+        self.method = method
+        self.params = params
         self.sent = False
         self.repeated = False
         self.listens = method == "subscriptions/listen"
+        self.lists = method == "tools/list" and params.get("cursor") is None
         name = params.get("name") if method == "tools/call" else None
         self.repeatable = method != "tools/call" or name in _LOOKING
         self.what = f"the call of {name}" if name else method
@@ -49,11 +56,19 @@ class Conversation:
         self._subscribed: dict[str, dict[str, object]] = {}
         self._silent: set[object] = set()
         """Ids whose next acknowledgement the host has seen already."""
+        self._shown: int | None = None
+        """Stands for the first page of tools that the host was shown last."""
+        self._looking_again = ""
+        """Our own request whose answer tells whether a successor would show another one."""
         self._ours = 0
         self.highest_id = 0
         """Of the daemon's requests: its successor counts on from there."""
         self.stopped = False
         """Whether the daemon was stopped on request: then nobody brings it back before it is needed."""
+
+    @property
+    def awaits_answers(self) -> bool:
+        return any(not request.listens for request in self.waiting.values())
 
     def from_host(self, line: bytes) -> list[Request]:
         """Takes a line of the host in; returns the requests in it."""
@@ -67,25 +82,36 @@ class Conversation:
         taken = (self._take(member, each) for member, each in zip(members, lines, strict=True))
         return [request for request in taken if request is not None]
 
-    def to_host(self, line: bytes) -> bool:
-        """Takes a line of the daemon in; False when it is not for the host."""
+    def answer_first(self, first: FirstAnswers) -> list[bytes]:
+        """Answers what waits for a daemon, as far as it can be answered without one."""
+        answers = []
+        for request_id, request in list(self.waiting.items()):
+            line = None if request.sent else first.answer(request_id, request.method, request.params)
+            if line is not None and self.to_host(line):
+                answers.append(line)
+        return answers
+
+    def to_host(self, line: bytes) -> bytes:
+        """Takes a line of the daemon in; returns what the host is sent: mostly that line, sometimes nothing."""
         head = _HEAD.match(line)
         if line == GOODBYE:
             self.stopped = True
-            return False
+            return b""
         if head is None:
-            return self._is_news(line)
+            return line if self._is_news(line) else b""
         request_id = json.loads(head[1])
         if head[2] == b"method":
             self._asked[request_id] = None
             if isinstance(request_id, int):
                 self.highest_id = max(self.highest_id, request_id)
-            return True
+            return line
         if isinstance(request_id, str) and request_id.startswith(_OURS):
-            return False
-        self.waiting.pop(request_id, None)
+            return self._look_at_own(request_id, line[head.end() :])
+        request = self.waiting.pop(request_id, None)
+        if request is not None and request.lists and head[2] == b"result":
+            self._shown = hash(line[head.end() :])
         self._silent.discard(request_id)
-        return True
+        return line
 
     def resume(self) -> tuple[list[bytes], list[bytes]]:
         """After the daemon was lost: what to tell its successor, and what to tell the host."""
@@ -163,7 +189,17 @@ class Conversation:
             lines.append(self._opened)
         if self._log_level is not None:
             lines.append(self._again("logging/setLevel", self._log_level))
-        return lines + [self._again("resources/subscribe", params) for params in self._subscribed.values()]
+        lines += [self._again("resources/subscribe", params) for params in self._subscribed.values()]
+        if self._shown is not None:
+            # A daemon announces changes of lists that it has shown; and its first one may differ already.
+            lines.append(self._again("tools/list", {}))
+            self._looking_again = f"{_OURS}{self._ours}"
+        return lines
+
+    def _look_at_own(self, request_id: str, rest: bytes) -> bytes:
+        if request_id != self._looking_again or hash(rest) == self._shown:
+            return b""
+        return _line({"method": "notifications/tools/list_changed"})
 
     def _again(self, method: str, params: object) -> bytes:
         self._ours += 1

@@ -45,6 +45,11 @@ def join(place: Place, **more: object) -> tuple[socket.socket, bytes]:
         raise NoDaemon(f"{place.folder}: {error}") from error
 
 
+def join_running(place: Place, **more: object) -> tuple[socket.socket, bytes] | None:
+    """The same with a daemon that runs; None when none does. Raises NoDaemon."""
+    return _try_to_join(place, more)
+
+
 def ask(place: Place, want: str, *, patience_s: float = GREETING_S, **more: object) -> dict[str, object] | None:
     """The answer of the running daemon to a command; None when there is none. Raises Refused."""
     record = place.read_record()

@@ -5,13 +5,19 @@ Called as `main()` with the home and the config as arguments. Whoever started it
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolrouter.daemon.joining import READY
 from toolrouter.daemon.place import FileLock, Place
+
+if TYPE_CHECKING:
+    from toolrouter.settings_file import Loaded
 
 LOCK_S = 10.0
 """How long a predecessor that is just leaving is waited for."""
@@ -36,18 +42,22 @@ def _serve(place: Place, lock: FileLock) -> int:
 
     from toolrouter.daemon.service import serve
     from toolrouter.errors import ToolrouterError
-    from toolrouter.settings_file import load_settings
+    from toolrouter.settings_file import ConfigWatch
     from toolrouter.telemetry.logs import configure_logs
 
     try:
-        loaded = load_settings(Path(place.config))
+        loaded, broken = _load(place)
         configure_logs(
             level=loaded.settings.router.log_level,
             home=Path(place.home),
             secrets=loaded.secrets,
             stderr_level="critical",
         )
-        anyio.run(serve, place, loaded, lock, _ready)
+        if broken:
+            logging.getLogger(__name__).warning(
+                "the config cannot be used, the last one that could stays in effect: %s", broken
+            )
+        anyio.run(serve, place, ConfigWatch(loaded, problem=broken), lock, _ready)
     except* ToolrouterError as group:
         # Whoever started it shows this.
         problem = "\n".join(str(error) for error in group.exceptions)
@@ -57,9 +67,24 @@ def _serve(place: Place, lock: FileLock) -> int:
     return 1
 
 
+def _load(place: Place) -> tuple[Loaded, str]:
+    """The config; where it is broken, the last one that was not, and what is wrong. Raises ConfigError."""
+    from toolrouter.daemon.leaving import last_good
+    from toolrouter.errors import ConfigError
+    from toolrouter.settings_file import load_settings
+
+    try:
+        return load_settings(Path(place.config)), ""
+    except ConfigError as error:
+        if loaded := last_good(place):
+            return loaded, str(error)
+        raise
+
+
 def _ready() -> None:
     """Tells the starter, and lets go of its streams: they must not stay open for as long as the daemon lives."""
-    os.write(1, READY)
+    with contextlib.suppress(OSError):  # its host may have left meanwhile; the next one comes
+        os.write(1, READY)
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)

@@ -32,6 +32,11 @@ class Place:
         return self._file("json")
 
     @property
+    def left_path(self) -> str:
+        """What the last daemon left: see `left`."""
+        return self._file("left")
+
+    @property
     def life_lock(self) -> str:
         """Held by the daemon as long as it takes hosts. The system frees it, however the process ends."""
         return self._file("lock")
@@ -51,24 +56,19 @@ class Place:
 
     def read_record(self) -> dict[str, object] | None:
         """What the daemon wrote about itself: address, secrets, version. None when there is none to be trusted."""
-        try:
-            with open(self.record_path, encoding="utf-8") as file:
-                if os.name == "posix" and not _is_private(os.fstat(file.fileno())):
-                    return None
-                record = json.load(file)
-        except (OSError, ValueError):
-            return None
-        return record if isinstance(record, dict) else None
+        return _read_private(self.record_path)
 
     def write_record(self, record: dict[str, object]) -> None:
         """Replaces the record in one step; only its owner can read it. Raises OSError."""
-        unfinished = f"{self.record_path}.{os.getpid()}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.replace(unfinished, self.record_path)
+        _write_private(self.record_path, record)
+
+    def read_left(self) -> dict[str, object] | None:
+        """What the last daemon left. None when there is nothing to be trusted."""
+        return _read_private(self.left_path)
+
+    def write_left(self, left: dict[str, object]) -> None:
+        """Replaces it in one step; only its owner can read it. Raises OSError."""
+        _write_private(self.left_path, left)
 
     def socket_paths(self) -> list[str]:
         """Where a socket may be put, best first: short enough, in folders of this user alone. Makes the folders."""
@@ -153,6 +153,27 @@ def _key(text: str) -> str:
     for byte in os.fsencode(text):
         value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return f"{value:016x}"
+
+
+def _read_private(path: str) -> dict[str, object] | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            if os.name == "posix" and not _is_private(os.fstat(file.fileno())):
+                return None
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write_private(path: str, words: dict[str, object]) -> None:
+    unfinished = f"{path}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        json.dump(words, file)
+    os.replace(unfinished, path)
 
 
 def _is_private(status: os.stat_result) -> bool:

@@ -23,11 +23,12 @@ from toolrouter.app import Running, open_router
 from toolrouter.config import Exposure
 from toolrouter.daemon.conversation import GOODBYE
 from toolrouter.daemon.greeting import LONGEST, OLDER, PROTOCOL, STOPPING, WRONG_SECRET, is_older
+from toolrouter.daemon.leaving import Leaving
 from toolrouter.daemon.place import FileLock, Place
 from toolrouter.errors import NotFound
 from toolrouter.server.signals import on_stop_signal
 from toolrouter.server.stdio import serve_stream
-from toolrouter.settings_file import ConfigWatch, Loaded
+from toolrouter.settings_file import ConfigWatch
 from toolrouter.types import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -39,10 +40,9 @@ LAST_ANSWERS_S = 3.0
 """How long hosts' last answers may take when the daemon is asked to finish."""
 
 
-async def serve(place: Place, loaded: Loaded, lock: FileLock, ready: Callable[[], None]) -> None:
+async def serve(place: Place, watch: ConfigWatch, lock: FileLock, ready: Callable[[], None]) -> None:
     """Serves until the last host has been gone for a while, or until it is asked to finish."""
-    watch = ConfigWatch(loaded)
-    async with open_router(loaded.settings, home=Path(place.home), serving=True, watch=watch) as running:
+    async with open_router(watch.settings, home=Path(place.home), serving=True, watch=watch) as running:
         service = Service(place, running, watch)
         async with anyio.create_task_group() as tasks:
             await tasks.start(on_stop_signal, service.finish)
@@ -83,6 +83,7 @@ class Service:
         self._place = place
         self._running = running
         self._watch = watch
+        self._leaving = Leaving(place, running, watch)
         self._hosts: set[Host] = set()
         self._alone_since = anyio.current_time()
         self._alone = anyio.Event()
@@ -122,6 +123,7 @@ class Service:
     async def watch_over_itself(self) -> None:
         """Finishes when no host has come for a while, or when its place went to somebody else or vanished."""
         while not self.finishing.is_set():
+            await self._leaving.look()
             await anyio.sleep(LOOK_S)
             if not self._is_recorded():
                 logger.info("the daemon's record is gone: leaving")
@@ -166,7 +168,8 @@ class Service:
 
     async def _serve_host(self, stream: SocketStream, asked: JsonObject, rest: bytes) -> None:
         pid, first_id = asked.get("host"), asked.get("first_id")
-        exposure = asked.get("exposure")
+        exposure = Exposure(asked["exposure"]) if asked.get("exposure") else None
+        self._leaving.wants(exposure)
         host = Host(pid if isinstance(pid, int) else 0)
         self._hosts.add(host)
         try:
@@ -175,7 +178,7 @@ class Service:
                 self._running.router,
                 self._receiver(stream, host, rest),
                 _sender(stream),
-                exposure=Exposure(exposure) if exposure else None,
+                exposure=exposure,
                 first_id=first_id if isinstance(first_id, int) else 0,
             )
             if self._stopped_by_person:

@@ -66,21 +66,23 @@ class Surface:
 
     async def settle(self) -> None:
         """Waits, for a bounded time, for what the list depends on. Exposure `auto` is decided afterwards."""
-        if not self._is_short_of_something():
+        if self.is_settled:
             return
         await self._router.wait_ready(COLD_WAIT_S)
         if self._wanted is Exposure.AUTO and not self._router.is_warm:
             self._chosen = Exposure.SEARCH
 
-    def _is_short_of_something(self) -> bool:
+    @property
+    def is_settled(self) -> bool:
+        """Whether the list shows all that it is going to show of what is known."""
         if self._router.is_warm:
-            return False
+            return True
         match self._wanted:
             case Exposure.ALL:
-                return not self._router.catalog.visible
+                return bool(self._router.catalog.visible)
             case Exposure.AUTO if self._chosen is None:
-                return True
-        return len(self._listed()) < len(self._pinned_names)
+                return False
+        return len(self._listed()) >= len(self._pinned_names)
 
     async def settle_offers(self) -> None:
         """Waits, for a bounded time, for the first listing of servers that were never listed."""
@@ -96,7 +98,7 @@ class Surface:
     @property
     def is_dynamic(self) -> bool:
         """Whether hits become tools of the connection, where its protocol version allows that."""
-        return self._router.settings.router.exposure is Exposure.DYNAMIC
+        return self._wanted is Exposure.DYNAMIC
 
     def page(
         self, cursor: object, version: str, working_set: Collection[ToolId] = ()

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from toolrouter import __version__
 from toolrouter.config import Exposure
 from toolrouter.errors import NotFound, RpcError
 from toolrouter.guard.flows import Conversation
@@ -21,6 +20,7 @@ from toolrouter.server.exposure import Surface
 from toolrouter.server.gates import speaking_for
 from toolrouter.server.meta_tools import Call, MetaTools
 from toolrouter.server.offered import OfferedAnswers
+from toolrouter.server.opening import SERVER_INFO, discovered, initialized, listed
 from toolrouter.server.protocol import (
     CAPABILITIES_KEY,
     HANDSHAKE_VERSIONS,
@@ -53,15 +53,6 @@ logger = logging.getLogger(__name__)
 
 CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
 
-SERVER_INFO: JsonObject = {"name": "toolrouter", "title": "toolrouter", "version": __version__}
-CAPABILITIES: JsonObject = {
-    "tools": {"listChanged": True},
-    "prompts": {"listChanged": True},
-    "resources": {"subscribe": True, "listChanged": True},
-    "completions": {},
-    "logging": {},
-}
-_DISCOVER_TTL_MS = 60_000
 ROOTS_CHANGED = "notifications/roots/list_changed"
 
 
@@ -184,21 +175,10 @@ class HostSession:
         given = params.get("capabilities")
         self.capabilities = given if isinstance(given, dict) else {}
         self._router.hosts.join(self)
-        return {
-            "protocolVersion": self.version,
-            "capabilities": CAPABILITIES,
-            "serverInfo": SERVER_INFO,
-            "instructions": self._surface.instructions(),
-        }
+        return initialized(self._surface, self.version)
 
     async def _discover(self, params: JsonObject, inbound: Inbound) -> JsonObject:
-        return {
-            "supportedVersions": list(MODERN_VERSIONS),
-            "capabilities": CAPABILITIES,
-            "instructions": self._surface.instructions(),
-            "ttlMs": _DISCOVER_TTL_MS,
-            "cacheScope": "private",
-        }
+        return discovered(self._surface)
 
     async def _set_level(self, params: JsonObject, inbound: Inbound) -> JsonObject:
         level = params.get("level")
@@ -210,12 +190,9 @@ class HostSession:
 
     async def _list_tools(self, params: JsonObject, inbound: Inbound) -> JsonObject:
         await self._surface.settle()
-        tools, following = self._surface.page(params.get("cursor"), self.version, self._working_set.ids)
+        result = listed(self._surface, self.version, params.get("cursor"), self._working_set.ids)
         self._working_set.listed()
-        result: JsonObject = {"tools": tools}
-        if following is not None:
-            result["nextCursor"] = following
-        return {**result, **self._surface.caching()} if is_modern(self.version) else result
+        return result
 
     def _call_of(self, inbound: Inbound) -> tuple[HostCall, JsonObject]:
         """The host's request as upstreams may turn to it, and the `_meta` that goes along."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class Loaded:
     warnings: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
     """What must never stand in a log or a message."""
+    text: str = field(default="", repr=False)
+    """The file as it was read."""
 
 
 def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -132,7 +134,7 @@ def settings_of(file: ConfigFile, environ: Mapping[str, str] = os.environ) -> Lo
         lines = "\n".join(f"{file.place(*fault.keys)}: {fault.message}" for fault in faults)
         raise ConfigError(lines) from error
     secrets = secret_values(settings) | frozenset(secrets_in(file.document, environ))
-    return Loaded(settings, file.path, tuple(_warnings(settings, file.servers_key)), secrets)
+    return Loaded(settings, file.path, tuple(_warnings(settings, file.servers_key)), secrets, file.text)
 
 
 def _check_root(file: ConfigFile) -> None:

@@ -17,12 +17,19 @@ logger = logging.getLogger(__name__)
 class ConfigWatch:
     """The config file of a running router, and the last settings that made sense."""
 
-    def __init__(self, loaded: Loaded, change: Callable[[Settings], Settings] = lambda settings: settings) -> None:
-        """`change` lays over each reading what the command line said."""
+    def __init__(
+        self, loaded: Loaded, change: Callable[[Settings], Settings] = lambda settings: settings, *, problem: str = ""
+    ) -> None:
+        """`change` lays over each reading what the command line said.
+
+        `problem` is given where the file cannot be used and `loaded` is what it held before.
+        """
         self.path = Path(os.path.abspath(loaded.path))  # noqa: PTH100  a link is followed anew at each look
         self.settings = change(loaded.settings)
         self.secrets = loaded.secrets
-        self.problem = ""
+        self.text = loaded.text
+        """The file as it was when it was last in order."""
+        self.problem = problem
         """Why the file as it stands is not in effect; empty when it is."""
         self._change = change
         self._seen = _signature(self.path)
@@ -45,10 +52,12 @@ class ConfigWatch:
         self.problem = ""
         for warning in loaded.warnings:
             logger.warning("%s", warning)
-        if settings == self.settings:
-            return None
-        self.settings, self.secrets = settings, loaded.secrets
-        return settings
+        changed = settings != self.settings
+        if changed:
+            self.settings, self.secrets = settings, loaded.secrets
+        # Last: who reads the text before the settings never takes it for that of the settings before.
+        self.text = loaded.text
+        return settings if changed else None
 
 
 def _signature(path: Path) -> tuple[int, int, int]:
