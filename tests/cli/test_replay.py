@@ -8,13 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from toolrouter.cli import replay
-from toolrouter.cli.demo_servers import recorded_folder, recorded_servers
+from toolrouter.cli.demo_servers import RECORDED, recorded_folder, recorded_servers
 
 RECORDINGS = sorted(recorded_folder().glob("*.json.gz"))
-PERMISSIVE = {"MIT", "Apache-2.0", "ISC"}
+PERMISSIVE = {"MIT", "Apache-2.0", "Apache-2.0 AND MIT", "ISC"}
 
 
 def recording(path: Path) -> dict[str, object]:
@@ -23,19 +21,25 @@ def recording(path: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
-def test_a_recording_names_its_origin_and_a_permissive_licence(path: Path) -> None:
-    found = recording(path)
+def test_every_recording_names_its_origin_and_a_permissive_licence() -> None:
     notice = (recorded_folder() / "NOTICE.md").read_text(encoding="utf-8")
-    assert found["license"] in PERMISSIVE
-    assert f"| {found['server']} | {found['package']} | {found['version']} | {found['license']} |" in notice
-    assert f"{found['copyright']}" in notice
-    assert found["tools"]
+    for path in RECORDINGS:
+        found = recording(path)
+        assert path.name == f"{found['server']}.json.gz"
+        assert found["license"] in PERMISSIVE
+        assert f"| {found['server']} | {found['package']} | {found['version']} | {found['license']} |" in notice
+        assert f"{found['copyright']}" in notice
+        assert found["tools"]
+    assert notice.count("\n| ") == len(RECORDINGS) + 1  # and the head
 
 
 def test_the_recordings_are_many_and_small() -> None:
-    assert len(RECORDINGS) >= 20
+    assert len(RECORDINGS) >= 60
     assert sum(path.stat().st_size for path in RECORDINGS) < 800_000
+
+
+def test_the_demo_has_its_own_choice_of_recordings() -> None:
+    assert set(RECORDED) < {path.name.removesuffix(".json.gz") for path in RECORDINGS}
 
 
 def test_a_recording_answers_as_a_server_on_stdio() -> None:

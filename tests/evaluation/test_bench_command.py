@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from toolrouter.catalog.tokens import count_tokens, definition_tokens
-from toolrouter.evaluation.recorded import QUERIES, recorded_set
+from toolrouter.evaluation.bundles import BUNDLES, FEWEST_SERVERS, recorded_of
+from toolrouter.evaluation.described import DESCRIBED, with_described
+from toolrouter.evaluation.recorded import QUERIES, every_recorded, recorded_set
 from toolrouter.evaluation.sets import Query, read_queries
 from toolrouter.evaluation.tokens import Prices, TaskCost, compare, task_cost
 from toolrouter.types import Tool, ToolId
@@ -68,12 +70,51 @@ def test_the_tokens_of_small_bundles_are_counted(command: Command, tmp_path: Pat
     assert bundle["tools"] == 6
     assert bundle["everything"] == 2 * sum(map(definition_tokens, tools))
     assert bundle["saved"] < 0
+    assert bundle["task"]["described"] == bundle["task"]["queries"] == 6
+    assert bundle["money_everything_task"]["uncached"] < bundle["money_everything"]["uncached"]
     assert "compact JSON" in found["serialisation"]
     assert "<svg" in (tmp_path / "plots" / "tokens.html").read_text(encoding="utf-8")
 
     status, out, err = command("bench", "tokens", "--data", folder, "--plot", tmp_path / "plots")
     assert status == 0, err
     assert "never" in out
+
+
+def test_servers_that_nobody_wrote_queries_over_are_asked_in_the_words_of_their_tools() -> None:
+    tools = [
+        Tool(
+            ToolId(f"{server}__{name}"),
+            server,
+            name,
+            {"name": name, "description": f"Does things with {name} at once. And more is said of it."},
+            "",
+            9,
+        )
+        for server in ("asked", "silent")
+        for name in "abcd"
+    ]
+    written = [Query("1", "first", ("asked__a",)), Query("2", "second", ("asked__b",))]
+    found = with_described(tools, written, 100)
+    assert found[:2] == tuple(written)
+    assert [query.kind for query in found[2:]] == [DESCRIBED, DESCRIBED]
+    assert all(query.relevant[0].startswith("silent__") for query in found[2:])
+    assert found[2].text == f"Does things with {found[2].relevant[0][-1]} at once"
+    assert len(with_described(tools, (), 5)) == 5
+
+
+def test_a_bundle_takes_one_server_of_each_name() -> None:
+    assert recorded_of(("redis", "github", "slack"), {"redis", "redis-legacy", "github-legacy"}) == [
+        "github-legacy",
+        "redis",
+    ]
+
+
+def test_every_server_of_every_bundle_is_recorded_and_the_rest_is_shown_with_all() -> None:
+    every = every_recorded()
+    for aliases in BUNDLES.values():
+        assert FEWEST_SERVERS <= len(recorded_of(aliases, every.servers)) == len(aliases) <= 10
+    assert len(every.servers) > 2 * len(recorded_set().servers)
+    assert all(query.relevant for query in every.queries)
 
 
 def test_a_folder_without_servers_is_named(command: Command, tmp_path: Path) -> None:

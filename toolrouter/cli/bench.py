@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Runs real queries as tasks: a search, the definitions of the tools needed, and a call of each.
 
-    Over your own servers the queries are the first sentences of tools' descriptions; over recorded ones they are
-    written by hand. Needs no server to run.
+    Queries over recorded servers are written by hand. For servers without any, such as your own, the first sentences
+    of tools' descriptions are asked, which are found more easily. Needs no server to run.
     """
     from toolrouter.evaluation.tokens import SERIALISATION, Prices
     from toolrouter.settings_file import home_folder
@@ -62,13 +62,13 @@ def command(
 
 def _recorded(folder: Path | None) -> tuple[dict[str, EvalSet], Settings]:
     from toolrouter.config import Settings
-    from toolrouter.evaluation.bundles import ALL_RECORDED, BUNDLES, FEWEST_SERVERS
-    from toolrouter.evaluation.recorded import RECORDED, recorded_set
+    from toolrouter.evaluation.bundles import ALL_RECORDED, BUNDLES, FEWEST_SERVERS, recorded_of
+    from toolrouter.evaluation.recorded import RECORDED, every_recorded
 
-    every = recorded_set(folder or RECORDED)
+    every = every_recorded(folder or RECORDED)
     bundles = {}
     for name, aliases in BUNDLES.items():
-        there = [alias for alias in every.servers if alias.removesuffix("-legacy") in aliases]
+        there = recorded_of(aliases, every.servers)
         if len(there) >= FEWEST_SERVERS:
             bundles[name] = _part(every, name, there)
     return {**bundles, ALL_RECORDED: every}, Settings.model_validate({})
@@ -77,7 +77,7 @@ def _recorded(folder: Path | None) -> tuple[dict[str, EvalSet], Settings]:
 def _part(every: EvalSet, name: str, aliases: list[str]) -> EvalSet:
     tools = tuple(tool for tool in every.tools if tool.server in aliases)
     ids = {str(tool.id) for tool in tools}
-    queries = tuple(query for query in every.queries if query.relevant and ids.issuperset(query.relevant))
+    queries = tuple(query for query in every.queries if ids.issuperset(query.relevant))
     return replace(every, name=name, tools=tools, queries=queries)
 
 
@@ -88,34 +88,19 @@ def _own(config: Path | None) -> tuple[dict[str, EvalSet], Settings]:
 
     loaded = load_settings(config)
     catalog = own_catalog(loaded.settings, home_folder())
-    found = EvalSet("your servers", catalog.visible, _asked_as_described(catalog.visible), (), catalog.servers)
+    found = EvalSet("your servers", catalog.visible, (), (), catalog.servers)
     return {found.name: found}, loaded.settings
-
-
-def _asked_as_described(tools: Any) -> Any:
-    """The first sentence of each description, as if somebody asked for just that; for some tools drawn at random."""
-    import random
-
-    from toolrouter.evaluation.sets import Query
-    from toolrouter.server.words import clip, first_sentence
-
-    described = [tool for tool in tools if tool.description.strip()] or list(tools)
-    some = random.Random(0).sample(described, min(MOST_QUERIES, len(described)))  # noqa: S311 - a sample
-    return tuple(
-        Query(str(tool.id), clip(first_sentence(tool.description), 200) or tool.name, (str(tool.id),)) for tool in some
-    )
 
 
 def _compare(name: str, found: EvalSet, settings: Settings, tasks: int, prices: Prices) -> Comparison:
     from toolrouter.cli.bench_router import ShownRouter
+    from toolrouter.evaluation.described import with_described
     from toolrouter.evaluation.tokens import compare, task_cost
     from toolrouter.retrieval.search import search
 
     index = _index(found)
     shown = ShownRouter(found, settings, lambda queries, wanted: search(index, queries, wanted))
-    # Nobody wrote queries over a folder of one's own.
-    answerable = [query for query in found.queries if query.relevant] or _asked_as_described(found.tools)
-    task = task_cost(found.tools, answerable, shown.answer)
+    task = task_cost(found.tools, with_described(found.tools, found.queries, MOST_QUERIES), shown.answer)
     return compare(name, found.tools, task, surface=shown.surface_tokens(), tasks=tasks, prices=prices)
 
 
@@ -144,6 +129,7 @@ _COLUMNS = (
     "surface",
     "search",
     "describe",
+    "task",
     "session",
     "saved",
     "pays from",
@@ -159,35 +145,34 @@ def _show(compared: list[Comparison], prices: Prices, files: list[Path]) -> None
     print_text(
         f"\nTokens ({SERIALISATION}).\n"
         "everything: all definitions. surface: what toolrouter shows at the start. search, describe: one of each,\n"
-        f"with its answer. session: the surface and {tasks} tasks; a missed tool costs a second search.\n"
-        "pays from: tools of this weight from which on a session costs less. until: searches until it costs more."
+        "with its answer. task: searches (two where a tool is missed), one describe, and what calls take on top.\n"
+        f"session: the surface and {tasks} tasks. pays from: tools of this weight from which on a session costs less.\n"
+        "until: searches until it costs more."
     )
-    columns = (
-        "servers",
-        "everything",
-        "with toolrouter",
-        "everything, cached",
-        "with toolrouter, cached",
-        "found at once",
-    )
-    rows = [
-        (
-            each.name,
-            f"{each.money_everything.uncached:.4f}",
-            f"{each.money_router.uncached:.4f}",
-            f"{each.money_everything.cached:.4f}",
-            f"{each.money_router.cached:.4f}",
-            f"{100 * each.task.found_at_once:.0f} %",
-        )
-        for each in compared
-    ]
     print_text(
-        f"\nMoney per session of {tasks} tasks, at {prices.per_million:g} per million input tokens "
-        f"({prices.cached_per_million:g} from the cache), tools alone:\n"
+        f"\nMoney for the tools alone, at {prices.per_million:g} per million input tokens "
+        f"({prices.cached_per_million:g} from the cache): one task, a session of {tasks} tasks, the same cached;\n"
+        "with everything loaded → with toolrouter. asked: queries; of them in the words of descriptions, as nobody\n"
+        "has written any over those servers.\n"
     )
-    print_table(columns, rows, right=columns[1:])
+    print_table(_MONEY_COLUMNS, [_money_row(each) for each in compared], right=_MONEY_COLUMNS[1:])
     for file in files:
         say(f"Plot: {file}")
+
+
+_MONEY_COLUMNS = ("servers", "task", "session", "session, cached", "found at once", "asked", "of them described")
+
+
+def _money_row(each: Comparison) -> tuple[str, ...]:
+    return (
+        each.name,
+        f"{each.money_everything_task.uncached:.4f} → {each.money_router_task.uncached:.4f}",
+        f"{each.money_everything.uncached:.4f} → {each.money_router.uncached:.4f}",
+        f"{each.money_everything.cached:.4f} → {each.money_router.cached:.4f}",
+        f"{100 * each.task.found_at_once:.0f} %",
+        str(each.task.queries),
+        str(each.task.described),
+    )
 
 
 def _row(each: Comparison) -> tuple[str, ...]:
@@ -199,6 +184,7 @@ def _row(each: Comparison) -> tuple[str, ...]:
         f"{each.surface:,}",
         f"{each.task.per_search:,.0f}",
         f"{each.task.per_describe:,.0f}",
+        f"{each.task.per_task:,.0f}",
         f"{each.session:,}",
         f"{100 * each.saved:.1f} %",
         f"{each.pays_from_tools} tools",

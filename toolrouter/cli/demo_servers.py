@@ -21,6 +21,31 @@ _PAGE = (
     "<html><head><title>Opening hours</title></head>"
     "<body><p>Open daily from 9 to 17, closed on Mondays.</p></body></html>"
 )
+RECORDED = (
+    "airtable",
+    "azure-devops",
+    "chrome-devtools",
+    "cloudflare",
+    "elasticsearch",
+    "excel",
+    "firecrawl",
+    "github",
+    "google-maps",
+    "google-workspace",
+    "heroku",
+    "kubernetes",
+    "mongodb",
+    "notion",
+    "obsidian",
+    "pinecone",
+    "playwright",
+    "redis",
+    "slack",
+    "supabase",
+    "tavily",
+    "word",
+)
+"""As many as a demo has the time to index; more are recorded."""
 _REAL = {"git": "mcp_server_git", "time": "mcp_server_time", "fetch": "mcp_server_fetch"}
 
 
@@ -66,14 +91,14 @@ def recorded_folder() -> Path:
 
 
 def recorded_servers() -> dict[str, JsonObject]:
-    """A config entry for each recorded server, by its name."""
-    replay = Path(__file__).with_name("replay.py")
+    """A config entry for each recorded server of the demo, by its name."""
+    replay, folder = Path(__file__).with_name("replay.py"), recorded_folder()
     return {
-        path.name.removesuffix(".json.gz"): {
+        name: {
             "command": sys.executable,
-            "args": ["-I", "-S", "-B", str(replay), str(path)],
+            "args": ["-I", "-S", "-B", str(replay), str(folder / f"{name}.json.gz")],
         }
-        for path in sorted(recorded_folder().glob("*.json.gz"))
+        for name in RECORDED
     }
 
 

@@ -1,6 +1,7 @@
 """Judging retrieval: sets, runs, measures, intervals, reports, and what is fitted on them.
 
-    sets         tools.jsonl and queries.jsonl -> EvalSet   (recorded: what ships; own, use_log: what the user has)
+    sets         tools.jsonl and queries.jsonl -> EvalSet   (recorded: what ships; own, use_log: what the user has;
+                 described: queries where nobody wrote any)
     indexing     EvalSet -> search index, vectors kept between runs   (embedders: by the names that people type)
     arms         a retriever over a set, as something that answers queries
     runs         arm x set -> what was ranked, returned, and how long it took; JSON lines on disk

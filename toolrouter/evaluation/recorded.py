@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from toolrouter.catalog.naming import assign_ids
@@ -19,15 +19,29 @@ RECORDED = _DATA / "recorded"
 QUERIES = _DATA / "queries" / "recorded.jsonl"
 
 
-def recorded_set(folder: Path = RECORDED, *, aliases: Collection[str] | None = None) -> EvalSet:
-    """The recorded tools under their qualified names, and those queries whose tools are all among them.
+def recorded_set() -> EvalSet:
+    """The queries that ship, over the servers that they were judged on: those whose tools they need.
 
-    Tokens are counted. `folder` holds one `ALIAS.json` or `ALIAS.json.gz` per server. Queries that no tool serves are
-    in the set when it holds every server: nobody has checked them against a part.
+    The other recorded servers are left out. Nobody has looked there for twins, or for a tool that serves after all.
+    """
+    asked = read_queries(QUERIES)
+    judged = {gold.partition("/")[0] for query in asked for gold in query.relevant}
+    return _assembled(RECORDED, asked, judged)
+
+
+def every_recorded(folder: Path = RECORDED) -> EvalSet:
+    """Every recorded server of a folder, and those queries that some tool serves and whose tools are all there.
+
+    `folder` holds one `ALIAS.json` or `ALIAS.json.gz` per server.
 
     Raises:
         ConfigError: the folder holds no recorded server, or a file is none.
     """
+    return _assembled(folder, [query for query in read_queries(QUERIES) if query.relevant], None)
+
+
+def _assembled(folder: Path, asked: Iterable[Query], aliases: Collection[str] | None) -> EvalSet:
+    """The tools under their qualified names, with their tokens."""
     servers: dict[str, Server] = {}
     tools: list[Tool] = []
     for path in sorted(folder.glob("*.json*")):
@@ -39,9 +53,7 @@ def recorded_set(folder: Path = RECORDED, *, aliases: Collection[str] | None = N
     if not tools:
         raise ConfigError(f"{folder} holds no recorded servers; expected ALIAS.json or ALIAS.json.gz with `tools`")
     by_name = {f"{tool.server}/{tool.name}": str(tool.id) for tool in tools}
-    asked = (_renamed(query, by_name) for query in read_queries(QUERIES))
-    whole = aliases is None and folder == RECORDED
-    queries = tuple(query for query in asked if query and (query.relevant or whole))
+    queries = tuple(query for query in (_renamed(each, by_name) for each in asked) if query)
     return EvalSet("recorded servers", tuple(tools), queries, known_servers=servers)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from toolrouter.catalog.tokens import count_tokens
+from toolrouter.evaluation.described import DESCRIBED
 from toolrouter.evaluation.measures import judged
 from toolrouter.evaluation.sets import Query
 from toolrouter.types import Tool
@@ -42,11 +43,13 @@ class TaskCost:
     """Searches, one describe, and what call_tool adds to each direct call."""
     requests: float
     """Model requests that a task takes through the router; without it, it takes `tools_needed` + 1."""
+    described: int = 0
+    """Of `queries`, those that nobody wrote: the first sentence of a tool's description asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """A session, in the currency of the price."""
+    """What tools cost in the currency of the price, from the first request to the last."""
 
     uncached: float
     """Each request pays for the whole context again."""
@@ -83,6 +86,10 @@ class Comparison:
     """Searches, with a describe and a call each, until everything loaded would have been cheaper."""
     money_everything: Money
     money_router: Money
+    """Of a session."""
+    money_everything_task: Money
+    money_router_task: Money
+    """Of a session of one task."""
 
 
 def task_cost(tools: Sequence[Tool], queries: Sequence[Query], answer: Answer) -> TaskCost:
@@ -103,6 +110,7 @@ def task_cost(tools: Sequence[Tool], queries: Sequence[Query], answer: Answer) -
         per_describe=describe,
         per_task=searches * per_search + describe + needed * wrapper,
         requests=searches + 1 + needed + 1,
+        described=sum(query.kind == DESCRIBED for query in queries),
     )
 
 
@@ -126,8 +134,10 @@ def compare(
         saved=1 - session / everything,
         pays_from_tools=math.ceil(session / mean_tool),
         pays_until_searches=max(0, math.floor((everything - surface) / per_round)),
-        money_everything=_money([everything] * round(tasks * (task.tools_needed + 1)), prices),
+        money_everything=_money(_loaded(everything, task, tasks), prices),
         money_router=_money(_contexts(task, surface, tasks), prices),
+        money_everything_task=_money(_loaded(everything, task, 1), prices),
+        money_router_task=_money(_contexts(task, surface, 1), prices),
     )
 
 
@@ -168,6 +178,11 @@ def _contexts(task: TaskCost, surface: int, tasks: int) -> list[float]:
     """The tokens in the context at each request of a session through the router; tasks grow it evenly."""
     requests = max(1, round(tasks * task.requests))
     return [surface + tasks * task.per_task * number / requests for number in range(requests)]
+
+
+def _loaded(everything: int, task: TaskCost, tasks: int) -> list[int]:
+    """The tokens in the context at each request of a session with everything loaded."""
+    return [everything] * round(tasks * (task.tools_needed + 1))
 
 
 def _money(contexts: Sequence[float], prices: Prices) -> Money:
