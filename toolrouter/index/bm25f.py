@@ -19,7 +19,7 @@ from toolrouter.index.spelling import Spelling
 from toolrouter.index.words import STOP_WORDS, stem, unstemmed, words
 
 FIELDS: Final = ("name", "server", "description", "parameters", "related")
-FIELD_WEIGHT: Final = np.array([2.5, 1.5, 1.0, 0.7, 0.35], np.float32)
+FIELD_WEIGHT: Final = np.array([2.5, 1.5, 1.0, 0.7, 0.6], np.float32)
 LENGTH_PENALTY: Final = np.array([0.6, 0.3, 0.7, 0.7, 0.3], np.float32)
 SATURATION: Final = 1.0
 SPELLING_WEIGHT: Final = 0.7

@@ -8,21 +8,20 @@ fitted with the rest of the fusion.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 from toolrouter.index.words import words
 
-LONGEST_TERM: Final = 3
-"""Words of the longest term that is looked for."""
 HEAD_CHARACTERS: Final = 200
 """How much of a description is read: its first sentence within so many characters."""
 MOST_WORDS: Final = 64
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 
-Terms = Mapping[tuple[str, ...], str]
+Terms = Mapping[str, Sequence[tuple[list[str], str]]]
 
 
 def related_words(fields: Mapping[str, str]) -> str:
@@ -37,12 +36,13 @@ def related_words(fields: Mapping[str, str]) -> str:
 
 def _entries_in(stems: list[str], terms: Terms) -> list[str]:
     """Return the entries of the terms that occur, longer terms first: they say more."""
-    return [
-        terms[term]
-        for size in range(LONGEST_TERM, 0, -1)
-        for at in range(len(stems) - size + 1)
-        if (term := tuple(stems[at : at + size])) in terms
+    found = [
+        (-len(term), at, entry)
+        for at, first in enumerate(stems)
+        for term, entry in terms.get(first, ())
+        if stems[at : at + len(term)] == term
     ]
+    return [entry for _, _, entry in sorted(found)]
 
 
 @cache
@@ -52,13 +52,16 @@ def _terms() -> Terms:
 
 
 def parse_thesaurus(text: str) -> Terms:
-    """Return the related words of each term, a term as its stems; of a term on several lines, all of them."""
-    found: dict[tuple[str, ...], str] = {}
+    """Return the terms, as stems, by their first stem, with the related words of all lines that a term is on."""
+    entries: dict[tuple[str, ...], str] = {}
     for line in text.splitlines():
         left, separator, right = line.partition(" = ")
         if separator and not line.startswith("#"):
             related = " ".join(right.replace(",", " ").split())
-            for term in map(str.strip, left.split(";")):
+            for term in left.split(";"):
                 key = tuple(words(term))
-                found[key] = f"{found[key]} {related}" if key in found else related
+                entries[key] = f"{entries[key]} {related}" if key in entries else related
+    found: dict[str, list[tuple[list[str], str]]] = defaultdict(list)
+    for key, related in entries.items():
+        found[key[0]].append((list(key), related))
     return found

@@ -1,0 +1,55 @@
+import re
+from importlib.resources import files
+
+from toolrouter.index.bm25f import Bm25f
+from toolrouter.index.thesaurus import MOST_WORDS, parse_thesaurus, related_words
+from toolrouter.index.words import words
+
+LINES = (files("toolrouter") / "data" / "thesaurus.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_a_tool_is_related_to_what_people_call_its_things() -> None:
+    found = related_words({"name": "create_merge_request", "server": "gitlab", "description": ""}).split()
+    assert {"pr", "review"} <= set(found)
+
+
+def test_inflected_and_joined_terms_are_found() -> None:
+    assert related_words({"name": "listMergeRequests"}) != ""
+    assert set(related_words({"name": "merge_requests"}).split()) <= set(
+        related_words({"name": "listMergeRequests"}).split()
+    )
+
+
+def test_only_the_first_sentence_of_a_description_counts() -> None:
+    told = {"name": "x", "description": "Does one thing. It has nothing to do with a merge request."}
+    assert "review" not in related_words(told).split()
+
+
+def test_the_words_of_a_tool_are_bounded() -> None:
+    everything = " ".join(line.partition(" = ")[0] for line in LINES)
+    assert len(related_words({"name": everything}).split()) == MOST_WORDS
+
+
+def test_a_term_on_two_lines_has_the_words_of_both() -> None:
+    terms = parse_thesaurus("# why\nmerge request; pull request = pr, code change\nmerge request = review\nno entry")
+    assert terms == {
+        "merg": [(["merg", "request"], "pr code change review")],
+        "pull": [(["pull", "request"], "pr code change")],
+    }
+
+
+def test_related_words_find_a_tool_and_its_own_words_find_it_first() -> None:
+    documents = [
+        {"name": "merge_request", "server": "a", "description": "", "related": "code change review"},
+        {"name": "review", "server": "b", "description": "", "related": ""},
+        {"name": "weather", "server": "c", "description": "", "related": ""},
+    ]
+    index = Bm25f(documents)
+    assert [row for row, _ in index.search("review", 3)] == [1, 0]
+
+
+def test_every_line_of_the_thesaurus_can_be_read() -> None:
+    entries = [line for line in LINES if not line.startswith("#")]
+    assert all(re.fullmatch(r"[^=]+ = [^=]+", line) for line in entries)
+    terms = [term for line in entries for term in line.partition(" = ")[0].split(";")]
+    assert all(len(words(term)) >= 1 for term in terms)
