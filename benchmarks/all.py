@@ -1,23 +1,20 @@
-"""Runs every benchmark, one after the other, and fills the tables of README.md.
+"""Runs every benchmark but search speed, one after the other, and fills the tables of both README.md.
 
-python -m benchmarks.all --data DIR --venvs DIR --npm DIR --servers DIR
+python -m benchmarks.all --data DIR --venvs DIR [--npm DIR] [--model SET=DIR ...]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.figures import RESULTS
 
 VENVS = Path(__file__).parent / ".venvs"
-ALONE = ("surface", "start", "call_latency", "memory")
+ALONE = ("surface", "start", "call_latency", "memory", "tokens")
 
 
 def main() -> int:
@@ -25,21 +22,19 @@ def main() -> int:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--venvs", type=Path)
     parser.add_argument("--cache", type=Path, help="where vectors are kept between runs")
-    parser.add_argument("--servers", type=Path, help="more recorded servers, ALIAS.json each, to count tokens of")
     parser.add_argument("--npm", type=Path, help="a folder in which npm has installed mcp-proxy")
+    parser.add_argument("--model", action="append", default=[], metavar="SET=DIR", help="as of benchmarks.run")
     options = parser.parse_args()
     passed_on = [
         word
         for key in ("data", "venvs", "cache")
         if getattr(options, key)
-        for word in (f"--{key}", getattr(options, key))
+        for word in (f"--{key}", str(getattr(options, key)))
     ]
+    passed_on += [word for one in options.model for word in ("--model", one)]
     failed = [name for name in ALONE if _run(["-m", f"benchmarks.{name}"])]
     failed += ["start_hosts"] if _run(["-m", "benchmarks.start_hosts", *_other_proxies(options)]) else []
-    failed += ["run"] if _run(["-m", "benchmarks.run", *map(str, passed_on)]) else []
-    failed += ["tokens"] if _tokens("tokens", ["--recorded"]) else []
-    if options.servers and _tokens("tokens_more", ["--data", str(options.servers)]):
-        failed.append("tokens_more")
+    failed += ["run"] if _run(["-m", "benchmarks.run", *passed_on]) else []
     report.main([])
     for name in failed:
         print(f"FAILED: {name}", file=sys.stderr)
@@ -58,16 +53,6 @@ def _run(arguments: list[str]) -> int:
     status = subprocess.run([sys.executable, *arguments], check=False).returncode
     print(f"{arguments[1]}: status {status}, {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return status
-
-
-def _tokens(name: str, which: list[str]) -> int:
-    command = [sys.executable, "-m", "toolrouter", "bench", "tokens", *which, "--json"]
-    with tempfile.TemporaryDirectory() as plots:
-        done = subprocess.run([*command, "--plot", plots], stdout=subprocess.PIPE, check=False)
-    if done.returncode == 0:
-        found = json.loads(done.stdout)
-        (RESULTS / f"{name}.json").write_text(json.dumps({**found, "plots": []}) + "\n", encoding="utf-8")
-    return done.returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes what a benchmark found: JSON for the report, a table for whoever ran it."""
+"""Writes what a benchmark found: JSON, and with it the tables of the READMEs; a table for whoever ran it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks import report
+from benchmarks.report import RESULTS
+
+__all__ = ["RESULTS", "save", "show", "spread"]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -26,6 +29,8 @@ def save(name: str, figures: dict[str, Any], out: Path = RESULTS) -> None:
     machine = {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "python": platform.python_version()}
     document = {"at": datetime.now(UTC).date().isoformat(), "machine": machine, **figures}
     (out / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if out == RESULTS:
+        report.main([])
 
 
 def show(rows: Sequence[Sequence[str]]) -> None:

@@ -1,7 +1,9 @@
-"""Writes the tables of both README.md from the files in results/. No number there is typed.
+"""Writes the tables of both README.md, here and at the root, from the files in results/. No number there is typed.
+
+Every benchmark that writes to results/ ends by running this.
 
 python -m benchmarks.report           writes
-python -m benchmarks.report --check   fails when they are not what the results say
+python -m benchmarks.report --check   fails when a README.md is not what the results say
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arms import ARMS, REFERENCES, about
-from benchmarks.figures import RESULTS
 from toolrouter.evaluation.bootstrap import macro
 
+RESULTS = Path(__file__).parent / "results"
 READMES = (Path(__file__).parent / "README.md", Path(__file__).parent.parent / "README.md")
 OURS = "toolrouter_hybrid"
 NONE = "n/a"
+HELD_OUT = " °"
+"""Behind a set that our arms were measured on with a model of its own, which was trained without it."""
 SHARED = 20
 """Servers of each host in the figures about sharing."""
 MEASURES = ("Recall@5", "NDCG@10")
@@ -32,14 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    differs = False
+    stale = False
     for readme in READMES:
         before = readme.read_text(encoding="utf-8")
         after = filled(before, options.results)
-        differs = differs or before != after
+        stale = stale or before != after
         if not options.check:
             readme.write_text(after, encoding="utf-8")
-    return int(options.check and differs)
+    return int(options.check and stale)
 
 
 def filled(text: str, results: Path) -> str:
@@ -67,8 +71,13 @@ def retrieval_table(folder: Path) -> list[str]:
     for name in _sets(results):
         any_arm = next(result for (_, one), result in results.items() if one == name)
         cells = [_pair(results.get((arm, name))) for arm in arms]
+        mark = HELD_OUT if results.get((OURS, name), {}).get("model_of_set") else ""
         rows.append(
-            [f"{name} ({any_arm['tools']:,} tools, {any_arm['queries']} queries)", *cells, _gain(results, name)]
+            [
+                f"{name}{mark} ({any_arm['tools']:,} tools, {any_arm['queries']} queries)",
+                *cells,
+                _gain(results, name),
+            ]
         )
     rows.append(["**macro over sets**", *(_macro_cell(results, arm) for arm in arms), ""])
     return _table(["set", *arms, "ours over best reference"], rows)
@@ -140,10 +149,17 @@ def arms_table(folder: Path) -> list[str]:
     missing = _read(folder / "not_installed.json") or {}
     rows = []
     for arm in ARMS:
-        one = next((result for (name, _), result in results.items() if name == arm), None)
-        versions = ", ".join(f"{key} {value}" for key, value in one["versions"].items()) if one else ""
+        versions = _versions([result["versions"] for (name, _), result in results.items() if name == arm])
         rows.append([arm, about(arm), versions or f"**NOT INSTALLED**: `{missing.get(arm, 'not run')}`"])
     return _table(["arm", "what it is", "versions"], rows)
+
+
+def _versions(found: Sequence[dict[str, str]]) -> str:
+    """Every version that any set was measured with."""
+    kept: dict[str, dict[str, None]] = {}
+    for key, value in ((key, value) for one in found for key, value in one.items()):
+        kept.setdefault(key, {})[value] = None
+    return ", ".join(f"{key} {' and '.join(sorted(values))}" for key, values in kept.items())
 
 
 def router_table(folder: Path) -> list[str]:
@@ -290,12 +306,7 @@ def _call_row(folder: Path) -> list[str] | None:
 
 
 def tokens_table(folder: Path) -> list[str]:
-    """The recorded servers that ship, and a larger folder of them where one was given."""
-    bundles = [
-        bundle
-        for name in ("tokens", "tokens_more")
-        for bundle in (_read(folder / f"{name}.json") or {}).get("bundles", [])
-    ]
+    bundles = (_read(folder / "tokens.json") or {}).get("bundles", [])
     rows = [
         [
             bundle["name"],
@@ -304,16 +315,23 @@ def tokens_table(folder: Path) -> list[str]:
             f"{bundle['everything']:,}",
             f"{bundle['surface']:,}",
             f"{bundle['task']['per_search']:.0f}",
+            f"{bundle['task']['per_task']:,.0f}",
             f"{bundle['session']:,}",
             f"{100 * bundle['saved']:.1f} %",
             f"{100 * bundle['task']['found_at_once']:.0f} %",
             str(bundle["pays_from_tools"]),
             str(bundle["pays_until_searches"] or "never"),
+            *_money(bundle),
         ]
         for bundle in bundles
     ]
-    head = ["servers", "n", "tools", "everything", "surface", "one search", "session", "saved", "found at once"]
-    return _table([*head, "pays from … tools", "until … searches"], rows)
+    head = ["servers", "n", "tools", "everything", "surface", "one search", "task", "session", "saved", "found at once"]
+    return _table([*head, "pays from … tools", "until … searches", "money, session", "… cached"], rows)
+
+
+def _money(bundle: dict[str, Any]) -> list[str]:
+    everything, router = bundle["money_everything"], bundle["money_router"]
+    return [f"{everything[how]:.2f} → {router[how]:.3f}" for how in ("uncached", "cached")]
 
 
 TABLES: dict[str, Callable[[Path], list[str]]] = {

@@ -1,6 +1,9 @@
 """Runs arms over sets and writes one result file per pair.
 
-python -m benchmarks.run --data DIR --venvs DIR
+python -m benchmarks.run --data DIR --venvs DIR [--model SET=DIR ...]
+
+With `--model`, our arms measure that set with the model in DIR instead of the one that ships: with one that was trained
+without the set. The result says so, and so do the tables.
 """
 
 from __future__ import annotations
@@ -18,15 +21,16 @@ from typing import Any
 
 import platformdirs
 
-from benchmarks.arms import ARMS, NotInstalled, Opened, Place, open_arm
+from benchmarks import report as tables
+from benchmarks.arms import ARMS, OURS, NotInstalled, Opened, Place, open_arm
 from benchmarks.data import SEED, Sampled, load_set, set_names
 from toolrouter.evaluation.bootstrap import DRAWS
 from toolrouter.evaluation.indexing import line_cost
 from toolrouter.evaluation.measures import MEASURES
 from toolrouter.evaluation.report import per_query, report
 from toolrouter.evaluation.runs import run_queries, run_subqueries, warm_up
+from toolrouter.index.model_files import MANIFEST
 
-RESULTS = Path(__file__).parent / "results"
 DEPTH = 10
 KEPT_PER_QUERY = ("Recall@5", "NDCG@10")
 """What paired comparisons between arms are made of."""
@@ -34,9 +38,12 @@ KEPT_PER_QUERY = ("Recall@5", "NDCG@10")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    place = Place(options.venvs, options.cache)
+    place = Place(options.venvs, options.cache, dict(options.model))
     missing: dict[str, str] = {}
-    for name in options.sets or set_names(options.data):
+    names = options.sets or set_names(options.data)
+    for name in place.models.keys() - names:
+        raise SystemExit(f"--model {name}=…: {name} is none of the sets to run: {', '.join(names)}")
+    for name in names:
         sampled = load_set(name, options.data, max_tools=options.max_tools, max_queries=options.max_queries)
         for arm in options.arms:
             if arm in missing:
@@ -47,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 missing[arm] = str(error)
     for arm, how in missing.items():
         print(f"NOT INSTALLED: {arm} was left out. To have it: {how}", file=sys.stderr)
-    _note_missing(options.out, missing)
-    return 0
+    _note_missing(options.out, options.arms, missing)
+    return tables.main([]) if options.out == tables.RESULTS else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -63,7 +70,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--arms", type=_names, default=list(ARMS), help=f"only these, by comma: {', '.join(ARMS)}")
     parser.add_argument("--max-tools", type=int, default=2_000, help="larger sets keep gold, twins and others by lot")
     parser.add_argument("--max-queries", type=int, default=250, help="larger sets are cut by lot")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=tables.RESULTS)
+    parser.add_argument("--model", type=_model, action="append", default=[], metavar="SET=DIR", help="see above")
     cache = platformdirs.user_cache_path("toolrouter-benchmarks", appauthor=False)
     parser.add_argument("--cache", type=Path, default=cache, help="where vectors are kept between runs")
     return parser.parse_args(arguments)
@@ -73,12 +81,21 @@ def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
 
 
+def _model(text: str) -> tuple[str, Path]:
+    name, _, folder = text.partition("=")
+    if not name or not (Path(folder) / MANIFEST).is_file():
+        raise argparse.ArgumentTypeError(f"{text}: expected SET=DIR, with a {MANIFEST} in DIR")
+    return name, Path(folder).absolute()
+
+
 def _measure(arm: str, sampled: Sampled, place: Place, out: Path) -> None:
     start = time.perf_counter()
     with open_arm(arm, sampled.found, place) as opened:
         warm_up(opened.arm)
         ready_s = time.perf_counter() - start
         result = _result(arm, sampled, opened)
+    if arm in OURS and sampled.found.name in place.models:
+        result["model_of_set"] = place.models[sampled.found.name].name
     result["ready_s"] = round(ready_s, 2)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{arm}-{sampled.found.name}.json"
@@ -114,9 +131,13 @@ def _result(arm: str, sampled: Sampled, opened: Opened) -> dict[str, Any]:
     }
 
 
-def _note_missing(out: Path, missing: dict[str, str]) -> None:
+def _note_missing(out: Path, tried: Sequence[str], missing: dict[str, str]) -> None:
+    """Arms that this run did not try keep the note of the run before."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "not_installed.json").write_text(json.dumps(missing, indent=2) + "\n", encoding="utf-8")
+    path = out / "not_installed.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    noted = {arm: how for arm, how in before.items() if arm not in tried} | missing
+    path.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Place:
     """A folder with one virtual environment per rival, by the name of its package."""
     home: Path
     """Where vectors are kept between runs."""
+    models: Mapping[str, Path] = field(default_factory=dict)
+    """A set to the folder of the model that our arms measure it with, in place of the one that ships."""
 
 
 @dataclass(frozen=True, slots=True)

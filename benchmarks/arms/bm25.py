@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from benchmarks.arms import NotInstalled, Opened, Place
 from toolrouter.evaluation.arms import retriever_arm
@@ -19,16 +19,20 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_-]")
 
 @contextmanager
 def open_arm(found: EvalSet, _place: Place) -> Iterator[Opened]:
-    try:
-        yield Opened(retriever_arm(retriever(found)), {"bm25s": version("bm25s")})
-    except (ImportError, PackageNotFoundError) as error:
-        raise NotInstalled("pip install bm25s PyStemmer") from error
+    yield Opened(retriever_arm(retriever(found)), {"bm25s": version("bm25s")})
 
 
 def retriever(found: EvalSet) -> Retriever:
-    """A reference should be strong: stemming and splitting are worth several points on most sets."""
-    import bm25s
-    import Stemmer
+    """A reference should be strong: stemming and splitting are worth several points on most sets.
+
+    Raises:
+        NotInstalled: bm25s or PyStemmer is missing.
+    """
+    try:
+        import bm25s
+        import Stemmer
+    except ImportError as error:
+        raise NotInstalled("pip install bm25s PyStemmer") from error
 
     tokenize = partial(bm25s.tokenize, stopwords="en", stemmer=Stemmer.Stemmer("english"), show_progress=False)
     texts = [f"{tool.server} {_HUMP.sub(' ', tool.name)}: {tool.description}" for tool in found.tools]

@@ -16,7 +16,9 @@ from toolrouter.retrieval.search import SearchOptions
 
 @contextmanager
 def open_router_arm(retriever: str, found: EvalSet, place: Place) -> Iterator[Opened]:
-    index = open_index(found, retriever=retriever, embedder="builtin", home=place.home)
+    folder = place.models.get(found.name)
+    embedder = f"builtin:{folder}" if folder else "builtin"
+    index = open_index(found, retriever=retriever, embedder=embedder, home=place.home)
     try:
         own = version("toolrouter")
     except PackageNotFoundError:

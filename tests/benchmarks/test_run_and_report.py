@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import figures, report, run
 from benchmarks.data import RECORDED, load_set, set_names
+from toolrouter.index.model_files import builtin_folder
 
 
 @pytest.fixture
@@ -60,6 +61,50 @@ def test_one_file_per_arm_and_set_is_written_and_what_is_missing_is_said_loudly(
     assert "old" not in table
     assert "**NOT INSTALLED**" in table
     assert "tiny (10 tools, 11 queries)" in report.filled("<!-- retrieval -->\n<!-- /retrieval -->", out)
+
+
+def test_what_a_run_did_not_try_keeps_its_note(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    options = ["--data", str(data), "--sets", "tiny", "--out", str(out), "--venvs", str(tmp_path / "venvs")]
+    for arm in ("ratel_bm25", "toolrouter_lexical"):
+        run.main([*options, "--cache", str(tmp_path / "cache"), "--arms", arm])
+    assert list(json.loads((out / "not_installed.json").read_text(encoding="utf-8"))) == ["ratel_bm25"]
+
+
+def test_a_set_can_be_measured_with_a_model_of_its_own_and_the_tables_mark_it(data: Path, tmp_path: Path) -> None:
+    out, held_out = tmp_path / "results", tmp_path / "held-out"
+    held_out.symlink_to(builtin_folder(), target_is_directory=True)
+    options = ["--data", str(data), "--sets", "tiny", "--arms", "toolrouter_hybrid,toolrouter_lexical"]
+    run.main([*options, "--out", str(out), "--cache", str(tmp_path / "cache"), "--model", f"tiny={held_out}"])
+    result = json.loads((out / "toolrouter_hybrid-tiny.json").read_text(encoding="utf-8"))
+    assert result["model_of_set"] == "held-out"
+    assert str(tmp_path) not in json.dumps(result)
+    assert "tiny ° (10 tools" in report.filled("<!-- retrieval -->\n<!-- /retrieval -->", out)
+
+
+@pytest.mark.parametrize("wrong", ["tiny", "tiny=nowhere"])
+def test_a_model_that_is_none_is_refused(wrong: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run.main(["--data", str(data), "--sets", "tiny", "--model", wrong])
+    assert "expected SET=DIR" in capsys.readouterr().err
+
+
+def test_a_model_for_a_set_that_does_not_run_is_refused(data: Path) -> None:
+    with pytest.raises(SystemExit, match="none of the sets"):
+        run.main(["--data", str(data), "--sets", "tiny", "--model", f"other={builtin_folder()}"])
+
+
+def test_whatever_writes_results_fills_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readmes = [tmp_path / name for name in ("README.md", "FRONT.md")]
+    for path in readmes:
+        path.write_text("<!-- figures -->\n<!-- /figures -->\n", encoding="utf-8")
+    monkeypatch.setattr(report, "README", readmes[0])
+    monkeypatch.setattr(report, "FRONT", readmes[1])
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(figures, "RESULTS", tmp_path)
+    found = {"servers": 2, "tools": 3, "surface_tokens": 400, "everything_tokens": 5_000}
+    figures.save("surface", found, tmp_path)
+    assert all("400 o200k tokens instead of 5,000" in path.read_text(encoding="utf-8") for path in readmes)
 
 
 def test_the_gain_is_over_the_best_reference_of_each_set(tmp_path: Path) -> None:

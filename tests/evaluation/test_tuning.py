@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from toolrouter.evaluation.sets import Query
-from toolrouter.evaluation.tuning import Costs, Cut, tune
+from toolrouter.evaluation.tuning import Costs, Cut, Way, tune
 from toolrouter.retrieval.cut import cut
 from toolrouter.types import Hit, ToolId
 
@@ -19,9 +19,9 @@ def ranking(gold_rank: int, score: float = 0.9) -> list[Hit]:
     return [Hit(ToolId(one), score * 0.8**rank) for rank, one in enumerate(ids)]
 
 
-def examples(*gold_ranks: int) -> tuple[list[Query], dict[str, list[list[Hit]]]]:
+def examples(*gold_ranks: int) -> tuple[list[Query], dict[Way, list[list[Hit]]]]:
     queries = [Query(str(number), "…", ("gold",)) for number in range(len(gold_ranks))]
-    return queries, {"hybrid": [ranking(rank) for rank in gold_ranks]}
+    return queries, {Way(): [ranking(rank) for rank in gold_ranks]}
 
 
 def test_it_returns_fewer_tools_when_the_first_is_always_right() -> None:
@@ -58,7 +58,7 @@ def test_luck_on_a_few_queries_is_not_called_a_gain() -> None:
 def test_silence_is_bought_where_nothing_fits() -> None:
     queries = [Query(str(number), "…", ("gold",)) for number in range(40)]
     queries += [Query(f"none{number}", "…", ()) for number in range(40)]
-    rankings = {"hybrid": [ranking(1) for _ in range(40)] + [ranking(30, score=0.2) for _ in range(40)]}
+    rankings = {Way(): [ranking(1) for _ in range(40)] + [ranking(30, score=0.2) for _ in range(40)]}
     found = tune(queries, rankings, Cut(8, 0.0, 1_000), cost=line_tokens)
     assert found.outcome_before.false_answer_rate == 1
     assert found.outcome_after.false_answer_rate == 0
@@ -67,8 +67,16 @@ def test_silence_is_bought_where_nothing_fits() -> None:
 
 def test_a_better_retriever_is_found() -> None:
     queries, rankings = examples(*[1] * 50)
-    rankings["lexical"] = [ranking(25) for _ in queries]
+    rankings[Way("lexical")] = [ranking(25) for _ in queries]
     assert tune(queries, rankings, Cut(8, 0.05, 1_000, "lexical"), cost=line_tokens).after.retriever == "hybrid"
+
+
+def test_a_better_lean_is_found() -> None:
+    queries, rankings = examples(*[25] * 50)
+    rankings[Way("hybrid", 0.3)] = [ranking(1) for _ in queries]
+    found = tune(queries, rankings, Cut(3, 0.05, 1_000), cost=line_tokens)
+    assert found.after.way == ("hybrid", 0.3)
+    assert found.outcome_after.mean_recall == 1
 
 
 def test_equal_inputs_give_equal_results() -> None:
@@ -84,7 +92,7 @@ def test_what_is_fitted_is_what_the_search_cuts(how: Cut) -> None:
     found = tune(queries, rankings, how, cost=line_tokens, costs=Costs(0, 0))
     shown = [
         cut(hits, k=how.k, min_score=how.min_score, token_budget=how.token_budget, cost=line_tokens)
-        for hits in rankings["hybrid"]
+        for hits in rankings[Way()]
     ]
     tokens = [sum(line_tokens(hit.id) for hit in hits) for hits in shown]
     assert np.array_equal(found.outcome_before.tokens, tokens)

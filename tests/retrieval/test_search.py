@@ -1,6 +1,7 @@
 """Searching a small catalog with an embedder that knows words alone."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 
 from tests.fakes_embedding import HashEmbedder
 from tests.retrieval.making import TOOLS, make_index, make_tool
-from toolrouter.retrieval.search import SearchAnswer, SearchOptions, search
+from toolrouter.retrieval.candidates import gather
+from toolrouter.retrieval.fusion import GENERIC, load_fusion
+from toolrouter.retrieval.search import SearchAnswer, SearchOptions, make_requests, search
 from toolrouter.retrieval.search_index import SearchIndex
 from toolrouter.retrieval.spread import TIE
+from toolrouter.types import Hit
 
 ALL = SearchOptions(k=50, min_score=0, token_budget=100_000)
 
@@ -181,3 +185,37 @@ def test_every_answer_keeps_its_promises(queries: list[str], k: int, min_score: 
     assert answer.answered == bool(answer.hits)
     assert not answer.hits or answer.hits[0].score >= min_score
     assert len(answer.per_query) == len(queries)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(["list", "issue", "customers", "a", "channel", "message", "zebra"]), min_size=1))
+def test_without_a_lean_scores_are_those_of_the_fusion_and_only_the_hybrid_leans(terms: list[str]) -> None:
+    index, query = make_index(TOOLS), " ".join(terms)
+    found = gather(index, make_requests(index, [query], "hybrid")[0][0])
+    fitted = dict(zip((index.ids[row] for row in found.rows), load_fusion(GENERIC).scores(found.table), strict=True))
+
+    def fused(retriever: str, lean: float) -> dict[str, float]:
+        options = replace(ALL, retriever=retriever, lean=lean)
+        return {hit.id: hit.parts["fused"] for hit in search(index, [query], options).hits}
+
+    assert fused("hybrid", 0.0) == pytest.approx(fitted)
+    assert fused("dense", 0.0) == fused("dense", 1.0)
+    assert fused("lexical", 0.0) == fused("lexical", -1.0)
+
+
+def test_a_lean_moves_the_ranking_towards_words_or_vectors_but_not_whether_it_answers(index: SearchIndex) -> None:
+    def ranked(lean: float) -> tuple[Hit, ...]:
+        return search(index, ["list the customers of a channel"], replace(ALL, lean=lean)).hits
+
+    def weight_on_top(part: str, lean: float) -> float:
+        return sum(hit.parts[part] for hit in ranked(lean)[:3])
+
+    assert weight_on_top("lexical", 1.0) >= weight_on_top("lexical", -1.0)
+    assert weight_on_top("dense", -1.0) >= weight_on_top("dense", 1.0)
+    assert [hit.id for hit in ranked(1.0)] != [hit.id for hit in ranked(-1.0)]
+    assert {hit.parts["fit"] for lean in (-1.0, 0.0, 1.0) for hit in ranked(lean)} == {ranked(0.0)[0].parts["fit"]}
+
+
+@pytest.mark.parametrize("lean", [-1.0, 1.0])
+def test_a_tool_called_by_name_comes_first_whatever_the_lean(index: SearchIndex, lean: float) -> None:
+    assert search(index, ["stripe__create_refund"], replace(ALL, lean=lean)).hits[0].id == "stripe__create_refund"

@@ -82,7 +82,11 @@ class ShownRouter:
 
         wanted = self._settings.router.search
         options = SearchOptions(
-            k=wanted.k, min_score=wanted.min_score, token_budget=wanted.token_budget, retriever=wanted.retriever
+            k=wanted.k,
+            min_score=wanted.min_score,
+            token_budget=wanted.token_budget,
+            retriever=wanted.retriever,
+            lean=wanted.lean,
         )
         answer = self._search(queries, options)
         request = read_search({"queries": list(queries)})

@@ -38,7 +38,9 @@ def command(
         Path, typer.Option("--queries", metavar="FILE", help="One query per line: id, query, relevant.")
     ],
     retriever: Annotated[str, typer.Option(help="lexical, dense (the embedder alone) or hybrid.")] = "hybrid",
-    embedder: Annotated[str, typer.Option(help="builtin, sentence-transformers:NAME or openai:URL#MODEL.")] = "builtin",
+    embedder: Annotated[
+        str, typer.Option(help="builtin, builtin:FOLDER, sentence-transformers:NAME or openai:URL#MODEL.")
+    ] = "builtin",
     depth: Annotated[int, typer.Option("-k", min=1, max=100, help="Hits per query in the ranking.")] = 20,
     kinds: Annotated[
         str, typer.Option(help="Only queries of these kinds, by comma; `lang` stands for all lang:xx.")

@@ -35,7 +35,7 @@ def command(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Fits the retriever, `k`, `min_score` and `token_budget`.
+    """Fits the retriever, its `lean` towards words or vectors, `k`, `min_score` and `token_budget`.
 
     Without --queries and --from-log it fits to queries that ship with toolrouter, over recorded servers. The best
     settings are those under which an answer, and what is missing in it, cost the fewest tokens.
@@ -101,11 +101,11 @@ def _examples(queries: Path | None, tools: Path | None, *, from_log: bool, setti
 def _fit(found: EvalSet, settings: Settings, costs: Any) -> Tuning:
     from toolrouter.evaluation.indexing import line_cost, open_index
     from toolrouter.evaluation.sweep import rank_all
-    from toolrouter.evaluation.tuning import Cut, tune
+    from toolrouter.evaluation.tuning import WAYS, Cut, tune
     from toolrouter.settings_file import home_folder
 
     now = settings.router.search
-    before = Cut(now.k, now.min_score, now.token_budget, now.retriever)
+    before = Cut(now.k, now.min_score, now.token_budget, now.retriever, now.lean)
     progress = Progress()
     index = open_index(
         found,
@@ -118,7 +118,7 @@ def _fit(found: EvalSet, settings: Settings, costs: Any) -> Tuning:
     rankings = rank_all(
         index,
         found.queries,
-        ("hybrid", "dense", "lexical"),
+        dict.fromkeys((before.way, *WAYS)),
         on_done=lambda done: progress("searching", done, total),
     )
     progress.clear()
@@ -146,13 +146,25 @@ def _show(fitted: Tuning, found: EvalSet, files: list[Path]) -> None:
         say(f"Plot: {file}")
 
 
-_COLUMNS = ("", "retriever", "k", "min_score", "token_budget", "found %", "tokens", "answered %", "answered wrongly %")
+_COLUMNS = (
+    "",
+    "retriever",
+    "lean",
+    "k",
+    "min_score",
+    "token_budget",
+    "found %",
+    "tokens",
+    "answered %",
+    "answered wrongly %",
+)
 
 
 def _row(name: str, cut: Cut, outcome: Outcome) -> tuple[str, ...]:
     return (
         name,
         cut.retriever,
+        f"{cut.lean:g}",
         str(cut.k),
         f"{cut.min_score:g}",
         str(cut.token_budget),

@@ -1,4 +1,4 @@
-"""Fits what is returned (which retriever, k, min_score, token budget) to queries whose tools are known.
+"""Fits what is returned (which retriever, its lean, k, min_score, token budget) to queries whose tools are known.
 
 One currency: tokens. An answer costs the tokens of its lines; a needed tool that is missing costs `miss_costs` tokens
 (the model searches again, or fails), an answer where no tool serves costs `false_costs`. The best settings are those
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +28,33 @@ _NO_BUDGET = 10**9
 FOLDS = 5
 KS = (3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
 MIN_SCORES = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+LEANS = (-0.6, -0.3, 0.0, 0.3, 0.6)
 BUDGETS = (200, 300, 400, 500, 750, 1_000, 1_500, 2_000, 3_000)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+class Way(NamedTuple):
+    """How queries are ranked."""
+
+    retriever: str = "hybrid"
+    lean: float = 0.0
+
+
+WAYS = (*(Way("hybrid", lean) for lean in LEANS), Way("dense"), Way("lexical"))
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
-    """What decides how much of a ranking is returned."""
+    """Which ranking, and how much of it is returned."""
 
     k: int
     min_score: float
     token_budget: int
     retriever: str = "hybrid"
+    lean: float = 0.0
+
+    @property
+    def way(self) -> Way:
+        return Way(self.retriever, self.lean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +114,8 @@ class Tuning:
         return self.after != self.before and self.cost_gain.low > 0
 
 
-Rankings = Mapping[str, Sequence[Sequence[Hit]]]
-"""Retriever to one uncut ranking per query."""
+Rankings = Mapping[Way, Sequence[Sequence[Hit]]]
+"""One uncut ranking per query, for each way."""
 
 
 def tune(
@@ -111,9 +128,9 @@ def tune(
 ) -> Tuning:
     """Searches the grid, and judges by cross-validation what was found. Equal inputs give equal results."""
     candidates = list(_candidates(before, rankings))
-    prefixes = {name: _Prefixes(queries, ranked, cost) for name, ranked in rankings.items()}
+    prefixes = {way: _Prefixes(queries, ranked, cost) for way, ranked in rankings.items()}
     answerable = np.array([bool(query.relevant) for query in queries])
-    outcomes = [_outcome(prefixes[each.retriever], each, answerable, costs) for each in candidates]
+    outcomes = [_outcome(prefixes[each.way], each, answerable, costs) for each in candidates]
     table = np.stack([outcome.cost for outcome in outcomes])
     at = candidates.index(before)
     best = _best(table, at)
@@ -133,8 +150,8 @@ def tune(
 
 def _candidates(before: Cut, rankings: Rankings) -> Iterator[Cut]:
     yield before
-    for k, score, budget, retriever in product(KS, MIN_SCORES, BUDGETS, rankings):
-        found = Cut(k, score, budget, retriever)
+    for k, score, budget, way in product(KS, MIN_SCORES, BUDGETS, rankings):
+        found = Cut(k, score, budget, *way)
         if found != before:
             yield found
 

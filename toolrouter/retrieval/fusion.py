@@ -28,6 +28,8 @@ DENSE: Final = "dense"
 SUMMARY: Final = ("best_score", "log_sum", "gap")
 MANY_SERVERS: Final = 8
 """Servers from which on a catalog is asked all sorts of things."""
+LEAN_LOGITS: Final = 2.0
+"""What one standard deviation between words and vectors adds to a score at a lean of 1."""
 LONE_GAP: Final = 5.0
 """The gap to the second candidate where there is none, and the widest that counts."""
 
@@ -106,6 +108,19 @@ def _output(values: Floats, network: Sequence[Layer]) -> Floats:
     for layer in network[:-1]:
         values = np.tanh(values @ layer.weights + layer.bias)
     return (values @ network[-1].weights + network[-1].bias)[:, 0]
+
+
+def leaning(table: Floats, lean: float) -> Floats:
+    """Return what a lean towards words (up to 1) or vectors (down to -1) adds to each score; nothing at 0."""
+    words, vectors = (_deviations(table[:, FEATURES.index(name)]) for name in ("bm25", "cosine"))
+    found: Floats = (lean * LEAN_LOGITS * (words - vectors)).astype(np.float32)
+    return found
+
+
+def _deviations(values: Floats) -> Floats:
+    """Return how many standard deviations each value lies above the mean; 0 where all are equal."""
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 1e-6 else np.zeros_like(values)
 
 
 def load_fusion(profile: str) -> Fusion:

@@ -38,8 +38,13 @@ def share_of_wins(new: Sequence[Tool], others: Sequence[Tool]) -> float:
 
 
 def _fields(tool: Tool) -> Mapping[str, str]:
-    described = {"description": tool.description, "input_schema": tool.input_schema, "title": tool.title}
-    return lexical_fields(server=tool.server, name=tool.name, **described)
+    return lexical_fields(
+        server=tool.server,
+        name=tool.name,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        title=tool.title,
+    )
 
 
 @cache

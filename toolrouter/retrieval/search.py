@@ -16,7 +16,7 @@ from toolrouter.retrieval.candidates import Allowed, Candidates, Request, gather
 from toolrouter.retrieval.cut import cut
 from toolrouter.retrieval.fairness import beside, fair
 from toolrouter.retrieval.features import FEATURES, Floats
-from toolrouter.retrieval.fusion import DENSE, GENERIC, LEXICAL, load_fusion
+from toolrouter.retrieval.fusion import DENSE, GENERIC, LEXICAL, leaning, load_fusion
 from toolrouter.retrieval.glossary import gloss
 from toolrouter.retrieval.merge import merge
 from toolrouter.retrieval.names import BARE, QUALIFIED, Mention
@@ -49,6 +49,8 @@ class SearchOptions:
     token_budget: int = 1000
     servers: frozenset[str] | None = None
     retriever: Literal["hybrid", "dense", "lexical"] | str = "hybrid"
+    lean: float = 0.0
+    """Of the hybrid retriever, from -1 (towards vectors) to 1 (towards words); at 0 it ranks as it was fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def search(
     requests, warning = make_requests(index, [clean_query(query) for query in queries], options.retriever)
     allowed = _allowed(index, options.servers)
     profile = DENSE if options.retriever == "dense" else _profile(index)
-    rankings = [_rank_apart(index, request, allowed, profile) if request.text else [] for request in requests]
+    lean = options.lean if options.retriever == "hybrid" else 0.0
+    rankings = [_rank_apart(index, request, allowed, profile, lean) if request.text else [] for request in requests]
     if reranker is not None:
         rankings, warning = _reranked(index, requests, rankings, reranker, warning)
     per_query = tuple(tuple(_cut(index, ranking, options)) for ranking in rankings)
@@ -139,24 +142,27 @@ def _allowed(index: SearchIndex, servers: frozenset[str] | None) -> Allowed:
     return named[index.facts.server] if len(index) else np.zeros(0, bool)
 
 
-def _rank_apart(index: SearchIndex, request: Request, allowed: Allowed, profile: str) -> list[Hit]:
+def _rank_apart(index: SearchIndex, request: Request, allowed: Allowed, profile: str, lean: float) -> list[Hit]:
     """Rank all others as if no newcomer were there: one that repeats the query must not make them look worse."""
     newcomers = index.standing.newcomers
-    ranked = _rank(index, request, allowed, profile)
+    ranked = _rank(index, request, allowed, profile, lean)
     if not newcomers or not ranked:
         return ranked
     new = np.array([alias in newcomers for alias in index.aliases], bool)[index.facts.server]
-    others = _rank(index, request, ~new if allowed is None else allowed & ~new, profile)
+    others = _rank(index, request, ~new if allowed is None else allowed & ~new, profile, lean)
     return beside(others, [hit for hit in ranked if index.server_of(hit.id) in newcomers])
 
 
-def _rank(index: SearchIndex, request: Request, allowed: Allowed, profile: str) -> list[Hit]:
+def _rank(index: SearchIndex, request: Request, allowed: Allowed, profile: str, lean: float) -> list[Hit]:
     found = gather(index, request, allowed)
     if not found.rows.size:
         return []
     fusion = load_fusion(LEXICAL if request.vector is None else profile)
     scores = fusion.scores(found.table)
     fit = fusion.fit(scores, found.table)
+    if lean and request.vector is not None:
+        # After the fit: whether any tool serves is not a question of taste.
+        scores = scores + leaning(found.table, lean)
     probabilities, answerable = fit * fusion.shares(scores), fusion.answerable(fit, len(index.aliases))
     order = np.lexsort((found.rows, -scores))
     ranked = [

@@ -233,6 +233,7 @@ class Router:
             token_budget=wanted.token_budget,
             servers=None if servers is None else frozenset(self.alias(name) for name in servers),
             retriever=wanted.retriever,
+            lean=wanted.lean,
         )
         answer = await anyio.to_thread.run_sync(self._search, list(queries), options, limiter=self._limiter)
         answer = ranked_by_standing(answer, self.catalog, self.unavailable())
