@@ -16,8 +16,8 @@ import httpx2
 
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import LOGIN_NEEDED, StoreError
-from toolrouter.types import JsonObject
 from toolrouter.upstream.oauth_store import Login, LoginStore
+from toolrouter.upstream.reach import reaching
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ async def renew(login: Login) -> Login:
     form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token}
     if login.resource:
         form["resource"] = login.resource
-    response = await ask_issuer(login.token_endpoint, form, login.client)
+    response = await ask_issuer(login, login.token_endpoint, form)
     if response.status_code in {400, 401, 403}:
         logger.info("%s does not renew the login: HTTP %s", login.issuer, response.status_code)
         return login.ended()
@@ -132,8 +132,9 @@ async def renew(login: Login) -> Login:
         raise httpx2.HTTPError(f"the answer is no token ({type(error).__name__})") from error
 
 
-async def ask_issuer(endpoint: str, form: Mapping[str, str], client: JsonObject) -> httpx2.Response:
+async def ask_issuer(login: Login, endpoint: str, form: Mapping[str, str]) -> httpx2.Response:
     """Posts a form as our registered client. Raises httpx2.HTTPError."""
+    client = login.client
     fields, headers = dict(form), {"accept": "application/json", "user-agent": "toolrouter"}
     client_id, secret = str(client["client_id"]), client.get("client_secret")
     if secret and client.get("token_endpoint_auth_method") == "client_secret_basic":
@@ -141,7 +142,7 @@ async def ask_issuer(endpoint: str, form: Mapping[str, str], client: JsonObject)
         headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     else:
         fields |= {"client_id": client_id, **({"client_secret": str(secret)} if secret else {})}
-    async with httpx2.AsyncClient(timeout=RENEW_TIMEOUT_S) as http:
+    async with httpx2.AsyncClient(timeout=RENEW_TIMEOUT_S, transport=reaching(login.resource or login.issuer)) as http:
         return await http.post(endpoint, data=fields, headers=headers)
 
 

@@ -22,6 +22,7 @@ from toolrouter.types import JsonObject
 from toolrouter.upstream.oauth import ask_issuer, granted
 from toolrouter.upstream.oauth_loopback import Loopback, open_loopback
 from toolrouter.upstream.oauth_store import Login, LoginStore
+from toolrouter.upstream.reach import reaching
 
 Show = Callable[[str], Awaitable[None]]
 """Takes the address that a browser must open."""
@@ -29,6 +30,7 @@ Show = Callable[[str], Awaitable[None]]
 REQUEST_TIMEOUT_S = 30.0
 REVOKE_TIMEOUT_S = 10.0
 PATIENCE_S = 300.0
+_LOCAL = ("127.0.0.1", "localhost", "::1")
 _SDK_LOG = "mcp.client.auth.oauth2"
 
 
@@ -84,7 +86,7 @@ def _earlier(store: LoginStore) -> Login | None:
 
 def _refuse_plain_http(store: LoginStore, url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if parts.scheme != "https" and parts.hostname not in _LOCAL:
         raise UpstreamError(store.alias, f"{store.alias}: {url} is not https; a login would be sent in the clear.")
 
 
@@ -102,9 +104,16 @@ class _Person:
     """The person in front of the browser."""
 
     def __init__(self, show: Show, loopback: Loopback, timeout_s: float) -> None:
-        self.show = show
+        self._show = show
         self.loopback = loopback
         self._timeout_s = timeout_s
+
+    async def show(self, url: str) -> None:
+        """Has the browser opened: with nothing that is no web page, nor one in the clear."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOCAL):
+            raise _Refused("the address to log in at is not https")
+        await self._show(url)
 
     async def answer(self) -> Any:
         from mcp.shared.auth import AuthorizationCodeResult
@@ -164,7 +173,7 @@ async def _knock(spec: UpstreamSpec, url: str, provider: Any) -> httpx2.Response
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "toolrouter", "version": "0"}}
     message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
     headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25", **spec.headers}
-    async with httpx2.AsyncClient(auth=provider, timeout=REQUEST_TIMEOUT_S) as client:
+    async with httpx2.AsyncClient(auth=provider, timeout=REQUEST_TIMEOUT_S, transport=reaching(url)) as client:
         if spec.type == "sse":
             sent = client.build_request("GET", url, headers={**headers, "accept": "text/event-stream"})
         else:
@@ -214,7 +223,7 @@ async def revoke(login: Login) -> bool:
         return False
     try:
         with anyio.fail_after(REVOKE_TIMEOUT_S):
-            response = await ask_issuer(login.revocation_endpoint, {"token": token}, login.client)
+            response = await ask_issuer(login, login.revocation_endpoint, {"token": token})
     except (httpx2.HTTPError, TimeoutError):
         return False
     return response.status_code == 200
