@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Daemons that tests start are gone soon after their last host.
 os.environ.setdefault("TOOLROUTER_IDLE_EXIT_S", "1")
+# Nobody sits in front of them.
+os.environ["TOOLROUTER_NO_NOTICES"] = "1"
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("toolrouter", deadline=None)
 settings.load_profile("toolrouter")

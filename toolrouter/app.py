@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,8 @@ from toolrouter.config import EmbedderSettings, Settings
 from toolrouter.errors import ModelError, NotFound, StoreError
 from toolrouter.guard.admission import admitter
 from toolrouter.guard.inspection import scan_again
-from toolrouter.guard.pins import withholder
+from toolrouter.guard.notices import Notices
+from toolrouter.guard.pins import launch_of, withholder
 from toolrouter.guard.policy import permits_offer, permitted
 from toolrouter.ports import Embedder, OnProgress, Store
 from toolrouter.server.asking import Asking
@@ -57,6 +58,7 @@ FIRST_LISTING_S = 20.0
 INDEX_WAIT_S = 900.0
 SCAN_AFTER_S = 5.0
 """How long listings must have been quiet before the whole catalog is scanned again."""
+NOTICE_EVERY_S = 10.0
 WRITE_BATCH_S = 0.2
 MAX_LATE_WRITES = 10_000
 
@@ -98,6 +100,9 @@ class Running:
         )
         self.router.hosts = self.hosts
         self.router.gates.audit = asking.audit = self.note
+        self.show_notice: Callable[[str], Awaitable[None]] | None = None
+        """Who tells the person what has come to wait for review; nobody at first."""
+        self._notices = Notices(catalog, self._launches)
         self._listed: dict[str, Changes] = {}
         self._look_again = anyio.Event()
         self._arrived = anyio.Event()
@@ -149,6 +154,7 @@ class Running:
             tasks.start_soon(self._follow_store)
             tasks.start_soon(self._say_when_ready)
             tasks.start_soon(self._scan_when_changed)
+            tasks.start_soon(self._tell_when_something_waits)
             await self.hosts.wait_first()
             tasks.start_soon(self._refresh_due, True)
             while True:
@@ -225,6 +231,17 @@ class Running:
             logger.warning("%s", error)
             return False
         return bool(found)
+
+    def _launches(self) -> dict[str, JsonObject]:
+        return {alias: launch_of(spec) for alias, spec in self.settings.servers.items()}
+
+    async def _tell_when_something_waits(self) -> None:
+        """A notice for all that came within a while, and only where the person wants it."""
+        while True:
+            await anyio.sleep(NOTICE_EVERY_S)
+            news = await anyio.to_thread.run_sync(self._notices.news)
+            if news and self.show_notice is not None and self.settings.router.notifications:
+                await self.show_notice(news)
 
     async def _follow_store(self) -> None:
         while True:

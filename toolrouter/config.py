@@ -202,6 +202,9 @@ class RouterSettings(_Strict):
         FlowPolicy.OFF,
         description="A conversation that holds private data and untrusted content calls a tool that can send them out.",
     )
+    notifications: bool = Field(
+        True, description="Tell the person on the desktop when something was withdrawn or waits for review."
+    )
     audit: bool = Field(True, description="Keep an audit log of calls on this machine, without their arguments.")
     log_use: bool = Field(True, description="Keep queries and calls on this machine, for `tune`. Never sent anywhere.")
     search: SearchSettings = SearchSettings()

@@ -29,6 +29,7 @@ from toolrouter.errors import NotFound
 from toolrouter.server.signals import on_stop_signal
 from toolrouter.server.stdio import serve_stream
 from toolrouter.settings_file import ConfigWatch
+from toolrouter.telemetry import desktop
 from toolrouter.types import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ LAST_ANSWERS_S = 3.0
 async def serve(place: Place, watch: ConfigWatch, lock: FileLock, ready: Callable[[], None]) -> None:
     """Serves until the last host has been gone for a while, or until it is asked to finish."""
     async with open_router(watch.settings, home=Path(place.home), serving=True, watch=watch) as running:
+        if not os.environ.get("TOOLROUTER_NO_NOTICES"):
+            running.show_notice = desktop.show
         service = Service(place, running, watch)
         async with anyio.create_task_group() as tasks:
             await tasks.start(on_stop_signal, service.finish)
