@@ -57,6 +57,11 @@ def test_a_login_shows_in_list_and_ends_with_logout(shell: Shell, opened: list[s
         assert before["far"]["error"] == "login needed: run `toolrouter login far`"
         assert before["demo"]["tools"] == 3
 
+        findings = {finding["subject"]: finding for finding in shell("doctor", "--json").json}
+        assert (findings["far"]["outcome"], findings["far"]["fix"]) == ("problem", "toolrouter login far")
+        assert "login needed" in findings["far"]["detail"]
+        assert findings["demo"]["outcome"] == "ok"
+
         done = shell("login", "far")
         assert done.status == 0, done.err
         assert len(opened) == 1
@@ -66,6 +71,8 @@ def test_a_login_shows_in_list_and_ends_with_logout(shell: Shell, opened: list[s
         after = {row["name"]: row for row in shell("list", "--json").json}
         assert (after["far"]["tools"], after["far"]["error"]) == (2, "")
         assert shell("call", "far__echo").status == 0
+        found = next(each for each in shell("doctor", "--json").json if each["subject"] == "far")
+        assert found["outcome"] == "ok"
 
         assert "its login service knows" in shell("logout", "far").err
         assert "no login" in shell("logout", "far").err

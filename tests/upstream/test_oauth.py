@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import sys
 from collections.abc import Awaitable, Callable
@@ -241,24 +242,55 @@ async def test_a_client_registered_by_hand_is_used_as_configured(tmp_path: Path)
 
 
 async def test_a_client_id_metadata_document_takes_the_place_of_a_registration(tmp_path: Path) -> None:
-    issuer, document = Issuer(), "https://example.com/toolrouter.json"
-    seen: list[str] = []
-
-    async def show(address: str) -> None:
-        seen.append(address)
-        await browser(address)
-
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    address = "https://example.com/toolrouter.json"
+    document = {
+        "client_name": "toolrouter",
+        "redirect_uris": [f"http://127.0.0.1:{port}/callback"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "scope": "use",
+    }
+    issuer = Issuer(documents={address: document})
+    choice = OAuthSettings(client_metadata_url=address, redirect_port=port)
     with anyio.fail_after(120):
         async with protected(issuer, documents=True) as url:
-            with pytest.raises(UpstreamError):  # this issuer does not fetch the document: it knows no such client
-                await log_in(
-                    LoginStore(tmp_path, "r", url),
-                    UpstreamSpec(url=url),
-                    OAuthSettings(client_metadata_url=document),
-                    show,
-                    timeout_s=0.5,
-                )
-    assert "client_id=https%3A%2F%2Fexample.com%2Ftoolrouter.json" in seen[0]
+            store = await logged_in(tmp_path, url, choice=choice)
+            login = stored(store)
+            assert login.client["client_id"] == address
+            store.write(replace(login, renew_at=1.0))
+            async with connect("r", UpstreamSpec(url=url), limits(), home=tmp_path) as connection:
+                assert text(await connection.request("tools/call", ECHO, timeout_s=60)) == "echo {}"
+    assert issuer.clients == {}
+    assert issuer.renewals == 1
+    assert {token.client_id for token in issuer.access.values()} == {address}
+
+
+async def test_a_metadata_document_that_the_issuer_does_not_take_is_an_error(tmp_path: Path) -> None:
+    choice = OAuthSettings(client_metadata_url="https://example.com/other.json")
+    with anyio.fail_after(120):
+        async with protected(Issuer(), documents=True) as url:
+            with pytest.raises(UpstreamError):
+                await log_in(LoginStore(tmp_path, "r", url), UpstreamSpec(url=url), choice, browser, timeout_s=0.5)
+
+
+async def test_a_server_of_the_older_kind_is_logged_in_to_alike(tmp_path: Path) -> None:
+    issuer = Issuer()
+    with anyio.fail_after(120):
+        async with protected(issuer, sse=True) as url:
+            spec, store = UpstreamSpec(url=url, type="sse"), LoginStore(tmp_path, "r", url)
+            with pytest.raises(LoginNeeded, match="run `toolrouter login r`"):
+                async with connect("r", spec, limits(), home=tmp_path):
+                    pass
+            await log_in(store, spec, OAuthSettings(), browser, timeout_s=60)
+            store.write(replace(stored(store), renew_at=1.0))
+            async with connect("r", spec, limits(), home=tmp_path) as connection:
+                assert text(await connection.request("tools/call", ECHO, timeout_s=60)) == "echo over sse"
+            assert issuer.renewals == 1
+            assert issuer.resources == {url}
 
 
 async def test_a_refusal_in_the_browser_is_told(tmp_path: Path) -> None:

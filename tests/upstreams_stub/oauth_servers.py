@@ -22,6 +22,7 @@ from mcp.server.auth.provider import (
 )
 from mcp.server.auth.routes import create_auth_routes
 from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions, RevocationOptions
+from mcp.server.mcpserver import MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
@@ -47,8 +48,12 @@ class Issuer:
     asked_scopes: list[str] = field(default_factory=list)
     resources: set[str | None] = field(default_factory=set)
     revoked: list[str] = field(default_factory=list)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Client-id metadata documents by address: what it would fetch from there."""
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
+        if client_id in self.documents:
+            return OAuthClientInformationFull.model_validate({"client_id": client_id, **self.documents[client_id]})
         return self.clients.get(client_id)
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
@@ -128,19 +133,19 @@ class Late:
 
 
 @asynccontextmanager
-async def protected(issuer: Issuer, *, documents: bool = False) -> AsyncIterator[str]:
+async def protected(issuer: Issuer, *, documents: bool = False, sse: bool = False) -> AsyncIterator[str]:
     """The address of an MCP server that wants a token of `issuer`, which runs at another port.
 
-    `documents`: the issuer takes client-id metadata documents.
+    `documents`: the issuer takes client-id metadata documents. `sse`: the server speaks legacy SSE.
     """
     issuing, guarding = Late(), Late()
     async with serving(issuing) as issuer_url, serving(guarding) as url:
         issuer.url = f"{issuer_url}/"
         issuing.app = _issuing_app(issuer, documents=documents)
-        app = _guarded_app(issuer, url)
+        app = _guarded_sse_app(issuer, url) if sse else _guarded_app(issuer, url)
         guarding.app = app
         async with app.router.lifespan_context(app):
-            yield f"{url}/mcp"
+            yield f"{url}/sse" if sse else f"{url}/mcp"
 
 
 def _issuing_app(issuer: Issuer, *, documents: bool) -> Starlette:
@@ -179,6 +184,22 @@ def _guarded_app(issuer: Issuer, url: str) -> Starlette:
             ),
             token_verifier=issuer,
         )
+
+
+def _guarded_sse_app(issuer: Issuer, url: str) -> Starlette:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = MCPServer(
+            "remote",
+            auth=AuthSettings(issuer_url=issuer.url, resource_server_url=f"{url}/sse", required_scopes=["use"]),
+            token_verifier=issuer,
+        )
+
+        @server.tool()
+        def echo() -> str:
+            return "echo over sse"
+
+        return server.sse_app()
 
 
 __all__ = ["Issuer", "protected"]

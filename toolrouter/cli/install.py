@@ -79,7 +79,7 @@ def _say_where_secrets_go(plan: Plan, *, no_keyring: bool) -> None:
 
 
 def _say_what_was_done(plan: Plan, backups: Mapping[str, Path | None]) -> None:
-    if plan.added:
+    if plan.changes_config:
         say(f"Wrote {plan.config.path}.")
     changed = [each.before for each in plan.hosts if each.changes]
     for file in changed:
@@ -111,12 +111,12 @@ def _say_what_moves(plan: HostPlan) -> None:
     say(f"{host.title} ({plan.before.path}): " + (f"takes over {moved}." if moved else "has no servers to take over."))
     for name, reason in servers.left.items():
         say(f"  {name}: stays there, {reason}.")
-    for note in servers.notes:
+    for note in plan.notes:
         say(f"  {note}.")
 
 
 def _show(plan: Plan) -> None:
-    if plan.added:
+    if plan.changes_config:
         before = plan.config.text if plan.config.path.exists() else ""
         print_diff(plan.config.path, before, plan.config_after, plan.known_secrets)
     for host in plan.hosts:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from toolrouter.config import UpstreamSpec
 from toolrouter.hosts.places import Host
-from toolrouter.hosts.reading import is_ours, usable_alias
+from toolrouter.hosts.reading import is_ours
 from toolrouter.settings_file.references import without_secrets
 from toolrouter.types import JsonObject
 
@@ -22,6 +22,7 @@ _ONLY_THE_HOST_KNOWS = re.compile(
 _BARE_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _OPENCODE_VARIABLE = re.compile(r"\{env:([A-Za-z_]\w*)\}", re.ASCII)
 _FILTERS = ("includeTools", "excludeTools", "enabled_tools", "disabled_tools", "disabledTools", "enabledTools")
+"""Lists of tools, which become settings of ours: see `filters`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,6 @@ class HostServers:
     """By the host's name: why it has to stay where it is."""
     ours: tuple[str, ...] = ()
     """Names of entries that are toolrouter itself."""
-    notes: tuple[str, ...] = ()
-    """What a person should know about those that move."""
 
 
 def servers_of(host: Host, block: JsonObject) -> HostServers:
@@ -43,7 +42,6 @@ def servers_of(host: Host, block: JsonObject) -> HostServers:
     taken: dict[str, JsonObject] = {}
     left: dict[str, str] = {}
     ours: list[str] = []
-    notes: list[str] = []
     for name, entry in block.items():
         if isinstance(entry, dict) and is_ours(_in_our_form(host, entry)):
             ours.append(name)
@@ -53,12 +51,7 @@ def servers_of(host: Host, block: JsonObject) -> HostServers:
             left[name] = found
             continue
         taken[name] = found
-        if isinstance(entry, dict) and (filters := [key for key in _FILTERS if entry.get(key)]):
-            notes.append(
-                f"{name}: `{filters[0]}` is not taken over; name the tools under "
-                f"toolrouter.servers.{usable_alias(name, {})} as `allow` or `deny`"
-            )
-    return HostServers(taken, left, tuple(ours), tuple(notes))
+    return HostServers(taken, left, tuple(ours))
 
 
 def _movable(host: Host, entry: object) -> JsonObject | str:
@@ -79,7 +72,7 @@ def _movable(host: Host, entry: object) -> JsonObject | str:
 
 
 def _in_our_form(host: Host, entry: JsonObject) -> JsonObject:
-    ours = {key: value for key, value in entry.items() if key not in ("source", "tools")}
+    ours = {key: value for key, value in entry.items() if key not in ("source", "tools", *_FILTERS)}
     command = ours.get("command")
     if isinstance(command, dict):  # older versions of Zed
         ours |= {"command": command.get("path"), "args": command.get("args") or [], "env": command.get("env") or {}}

@@ -13,13 +13,14 @@ from pathlib import Path
 from toolrouter.errors import ConfigError
 from toolrouter.hosts.block import HostFile, parse_host_file, read_host_file, with_block
 from toolrouter.hosts.entries import HostServers, our_entry, same_server, servers_of
+from toolrouter.hosts.filters import Filters, filters_of
 from toolrouter.hosts.hiding import secrets_in, secrets_of, without
 from toolrouter.hosts.places import Host
 from toolrouter.hosts.reading import usable_alias
 from toolrouter.hosts.records import add_step, digest, forget, record_of
 from toolrouter.keyrings import SERVICE, read_secret, write_secret
 from toolrouter.settings_file import ConfigFile, parse_config, settings_of
-from toolrouter.settings_file.edit import replace_file, with_servers, write_config
+from toolrouter.settings_file.edit import replace_file, with_options, with_servers, write_config
 from toolrouter.types import JsonObject
 
 OUR_NAME = "toolrouter"
@@ -42,6 +43,8 @@ class HostPlan:
     servers: HostServers
     aliases: dict[str, str]
     """The host's name → the name in toolrouter's config."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about those that move."""
 
     @property
     def changes(self) -> bool:
@@ -64,23 +67,30 @@ class Plan:
     known_secrets: frozenset[str] = field(repr=False, default=frozenset())
 
     @property
+    def changes_config(self) -> bool:
+        return self.config_after != self.config.text
+
+    @property
     def changes(self) -> bool:
-        return bool(self.added) or any(host.changes for host in self.hosts)
+        return self.changes_config or any(host.changes for host in self.hosts)
 
 
 def plan_installation(files: Sequence[HostFile], config: ConfigFile, launch: Launch, *, use_keyring: bool) -> Plan:
     """Raises ConfigError when a file cannot be edited safely, KeyringUnavailable when the keyring fails."""
     present = config.document.get(config.servers_key, {})
     known: dict[str, JsonObject] = {alias: entry for alias, entry in present.items() if isinstance(entry, dict)}
-    hosts = []
+    hosts, hidden = [], _Hidden(config)
     for file in files:
         servers = servers_of(file.host, file.servers)
         aliases = {name: _settled(known, file.host, name, entry) for name, entry in servers.taken.items()}
-        hosts.append(HostPlan(file, _with_us(file, servers, launch), servers, aliases))
+        notes = tuple(hidden.take(file, name, alias) for name, alias in aliases.items() if filters_of(file, name))
+        hosts.append(HostPlan(file, _with_us(file, servers, launch), servers, aliases, notes))
     clear = {alias: entry for alias, entry in known.items() if alias not in present}
     secrets: dict[str, str] = {}
     added = {alias: _hidden(alias, entry, secrets) if use_keyring else entry for alias, entry in clear.items()}
     text = with_servers(config, added) if added else config.text
+    if hidden.options:
+        text = with_options(parse_config(config.path, text), hidden.options)
     settings_of(parse_config(config.path, text))
     return Plan(
         config=config,
@@ -91,6 +101,30 @@ def plan_installation(files: Sequence[HostFile], config: ConfigFile, launch: Lau
         in_the_clear=tuple(alias for alias, entry in added.items() if secrets_in(entry)),
         known_secrets=secrets_of(present).union(*(secrets_of(file.servers) for file in files)),
     )
+
+
+class _Hidden:
+    """What hosts hide of the servers that move, by alias."""
+
+    def __init__(self, config: ConfigFile) -> None:
+        section = config.document.get("toolrouter")
+        chosen = section.get("servers") if isinstance(section, dict) else None
+        self._chosen = chosen if isinstance(chosen, dict) else {}
+        self._filters: dict[str, Filters] = {}
+
+    @property
+    def options(self) -> dict[str, JsonObject]:
+        return {alias: found.as_options() for alias, found in self._filters.items()}
+
+    def take(self, file: HostFile, name: str, alias: str) -> str:
+        """Notes the host's filters, and says what becomes of them. What a person chose in our config stays."""
+        found = filters_of(file, name)
+        words = " and ".join(f"{key} {', '.join(names) or 'nothing'}" for key, names in found.as_options().items())
+        chosen = self._chosen.get(alias)
+        if isinstance(chosen, dict) and {"allow", "deny"} & set(chosen):
+            return f"{name}: hides tools ({words}), but toolrouter.servers.{alias} says already what is shown; compare"
+        self._filters[alias] = found.joined(self._filters.get(alias, Filters()))
+        return f"{name}: what {file.host.title} hides is hidden here, from every host: {words}"
 
 
 def _settled(known: dict[str, JsonObject], host: Host, name: str, entry: JsonObject) -> str:
@@ -139,7 +173,7 @@ def carry_out(plan: Plan, home: Path) -> dict[str, Path | None]:
     """
     for name, secret in plan.secrets.items():
         write_secret(SERVICE, name, secret)
-    if plan.added:
+    if plan.changes_config:
         write_config(plan.config.path, plan.config_after)
     backups: dict[str, Path | None] = {}
     for host in plan.hosts:

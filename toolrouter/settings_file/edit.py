@@ -37,6 +37,23 @@ def with_servers(file: ConfigFile, added: Mapping[str, JsonObject]) -> str:
     return _proved(file, text, wanted, _paste(file, added))
 
 
+def with_options(file: ConfigFile, options: Mapping[str, JsonObject]) -> str:
+    """The text with more settings of servers, none of which it has yet, in `toolrouter.servers`. Raises ConfigError."""
+    section = file.document.get("toolrouter", {})
+    before = section.get("servers", {})
+    after = {alias: {**before.get(alias, {}), **more} for alias, more in options.items()}
+    wanted = {**file.document, "toolrouter": {**section, "servers": {**before, **after}}}
+    text = file.text
+    for alias, more in options.items():
+        for key, value in more.items():
+            current = parse_config(file.path, text)
+            text = (
+                _json_option(current, alias, key, value) if current.node else _toml_option(current, alias, key, value)
+            )
+    by_hand = "set this under `toolrouter.servers` by hand:\n" + json.dumps(options, indent=2, ensure_ascii=False)
+    return _proved(file, text, wanted, by_hand)
+
+
 def without_server(file: ConfigFile, alias: str) -> str:
     """The text without this server. Raises ConfigError."""
     kept = {name: entry for name, entry in file.document[file.servers_key].items() if name != alias}
@@ -106,6 +123,17 @@ def _json_with(file: ConfigFile, alias: str, entry: JsonObject) -> str:
     indent = indent_at(file.text, taken.start)
     rendered = json_text(entry, indent, indent_unit(file.text), newline_of(file.text))
     return file.text[: taken.node.start] + rendered + file.text[taken.node.end :]
+
+
+def _json_option(file: ConfigFile, alias: str, key: str, value: Any) -> str:
+    assert file.node  # noqa: S101 - the caller looked
+    keys = ("toolrouter", "servers", alias, key)
+    depth = next(depth for depth in (3, 2, 1, 0) if depth == 0 or file.node.at(keys[:depth]))
+    node = file.node.at(keys[:depth]) if depth else file.node
+    assert node  # noqa: S101 - just found
+    for name in reversed(keys[depth + 1 :]):
+        value = {name: value}
+    return with_member(file.text, node, keys[depth], value)
 
 
 def with_member(text: str, node: jsonc.Node, key: str, value: Any) -> str:
@@ -215,6 +243,17 @@ def _toml_with(file: ConfigFile, alias: str, entry: JsonObject) -> str:
     newline = newline_of(text)
     gap = "" if not text.strip() else newline if text.endswith("\n") else newline * 2
     return text + gap + toml_table(file.servers_key, alias, entry).replace("\n", newline)
+
+
+def _toml_option(file: ConfigFile, alias: str, key: str, value: Any) -> str:
+    text, newline = file.text, newline_of(file.text)
+    line = f"{key} = {_toml_value(value)}{newline}"
+    name = rf"(?:{re.escape(alias)}|\"{re.escape(alias)}\"|'{re.escape(alias)}')"
+    header = rf"^[ \t]*\[[ \t]*toolrouter[ \t]*\.[ \t]*servers[ \t]*\.[ \t]*{name}[ \t]*\][^\n]*\n"
+    if found := re.search(header, text, re.MULTILINE):
+        return text[: found.end()] + line + text[found.end() :]
+    gap = "" if not text.strip() else newline if text.endswith("\n") else newline * 2
+    return text + gap + f"[toolrouter.servers.{_toml_key(alias)}]{newline}{line}"
 
 
 def _toml_without(file: ConfigFile, alias: str) -> str:
