@@ -8,7 +8,7 @@ import numpy as np
 
 from indexes.corpus import Corpus, Example, Tool, are_twins, misspell, self_supervised
 
-SIBLINGS = 3
+SIBLINGS = 5
 LOOK_ALIKES = 2
 MASK, POSITIVE, NEGATIVE = -1, 1, 0
 
@@ -24,8 +24,6 @@ class Mix:
     other_language: float = 0.12
     self_supervised: float = 0.1
     unanswerable: int = 4
-    per_tool: int = 5
-    """Most queries of a tool in one pass: some sets have a thousand for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def make_batch(corpus: Corpus, chosen: list[str], nothing: list[Example], mix: M
 def draw(corpus: Corpus, tool_id: str, mix: Mix, rng: random.Random) -> list[Example]:
     share = mix.share or {}
     own = [e for e in corpus.examples[tool_id] if rng.random() < share.get(e.kind.split(":")[0], 1.0)]
-    own = rng.sample(own, min(len(own), mix.per_tool)) or [rng.choice(corpus.examples[tool_id])]
+    own = own or [rng.choice(corpus.examples[tool_id])]
     drawn = [vary(example, corpus, mix, rng) for example in own]
     if rng.random() < mix.self_supervised:
         drawn.append(self_supervised(corpus.tools[tool_id], rng))

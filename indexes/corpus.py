@@ -7,7 +7,6 @@ serve it; tools are grouped by server, since a server's other tools are the nega
 import json
 import random
 import re
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from toolrouter.catalog.text import split_name, tool_text
 _WORDS = re.compile(r"[a-z0-9]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 TWIN_JACCARD = 0.6
-HELD_OUT_ONE_IN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,8 @@ class Corpus:
     switch: "CodeSwitch | None" = None
 
     def add(self, tools: Iterable[Tool], examples: Iterable[Example]) -> None:
-        """Add a set; examples of tools that are not there are left out."""
         self.tools.update({tool.id: tool for tool in tools})
         for example in examples:
-            if not all(tool_id in self.tools for tool_id in example.relevant):
-                continue
             if example.relevant:
                 self.examples[example.relevant[0]].append(example)
             else:
@@ -77,11 +72,6 @@ def make_tool(row: Mapping[str, Any]) -> Tool:
 
 def read_examples(path: Path, default_kind: str = "task") -> list[Example]:
     return [Example(row["query"], tuple(row["relevant"]), row.get("kind", default_kind)) for row in _rows(path)]
-
-
-def is_held_out(server: str) -> bool:
-    """Whether a server's tools are kept from training, for choices and thresholds: one in eight is."""
-    return zlib.crc32(server.encode()) % HELD_OUT_ONE_IN == 0
 
 
 def are_twins(one: Tool, other: Tool) -> bool:

@@ -5,7 +5,8 @@
 Weights are fitted on sets that may be trained on, and on catalogs sampled from them, where queries lack their tool.
 Sets that may not be are measured alone. With `--leave-out` each fitted set is also measured under weights that never
 saw it. Similarities of queries that the model was trained on are too good to learn from: `--unseen SET=FOLDER` names
-for a set a model that was trained without it, and of our own queries those of the held-out servers alone are used.
+for a set a model that was trained without it, and over the tools of our own set mostly `queries.jsonl` is asked, which
+was written after the training.
 """
 
 import argparse
@@ -20,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from indexes.corpus import is_held_out
 from indexes.fusion_examples import (
     Example,
     RememberingEmbedder,
@@ -41,6 +41,8 @@ logger = logging.getLogger("fit_fusion")
 FITTED = ("azure_mcp", "mongodb_mcp", "apibank", "toolalpaca", "bfcl_multi_turn", "metatool", "bfcl", "sealtools")
 MEASURED = ("ours_dev", "mcptoolbench_pp", "ultratool", "mcpm_server_examples")
 WHOLE = "train_queries"
+UNSEEN_QUERIES = Path(__file__).with_name("queries.jsonl")
+SEEN_KINDS = ("lang", "short", "multi", "none")
 WEIGHT_OF_WHOLE = 1.5
 STRANGERS = ("metatool", "apibank")
 """Sets whose queries are asked of catalogs that have none of their tools: what people ask of assistants of any kind."""
@@ -86,7 +88,7 @@ def main() -> None:
     queries = {name: limited(read_rows(options.data / name / "queries.jsonl"), options.limit) for name in options.sets}
     own = own_rows(options.data / WHOLE)
     groups = fitted_groups(options.data, queries, {name: unseen.get(name, embedder) for name in queries})
-    served = [row for row in own.held_out if row["relevant"]]
+    served = [row for row in own.asked if row["relevant"]]
     groups[WHOLE] = (set_examples(own.tools, served, embedder), WEIGHT_OF_WHOLE)
     groups |= sampled_groups(options.data, {name: unseen.get(name, embedder) for name in queries})
     groups |= sampled_from_own(own, unseen.get(STRANGERS[0], embedder), options.data)
@@ -134,17 +136,16 @@ def limited(rows: Sequence[Row], count: int) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class OwnRows:
-    """Our own training set: all tools, and what is kept from training."""
+    """The tools of our own training set, and what is asked of them."""
 
     tools: list[Row]
-    held_out: list[Row]
-    """Queries whose tools are all of held-out servers, and those that no tool serves."""
+    asked: list[Row]
 
 
 def own_rows(folder: Path) -> OwnRows:
-    tools, queries = read_rows(folder / "tools.jsonl"), read_rows(folder / "queries.jsonl")
-    held_out = {row["id"] for row in tools if is_held_out(row["server"])}
-    return OwnRows(tools, [row for row in queries if held_out.issuperset(row["relevant"])])
+    """Return the queries that the model has not seen, and those it has of the kinds that are among no others."""
+    seen = [row for row in read_rows(folder / "queries.jsonl") if row["kind"].split(":")[0] in SEEN_KINDS]
+    return OwnRows(read_rows(folder / "tools.jsonl"), [*limited(read_rows(UNSEEN_QUERIES), 3_000), *seen])
 
 
 def fitted_groups(
@@ -173,12 +174,10 @@ def sampled_groups(data: Path, embedders: Mapping[str, RememberingEmbedder]) -> 
 
 
 def sampled_from_own(own: OwnRows, embedder: RememberingEmbedder, data: Path) -> Groups:
-    """Return examples over catalogs of held-out servers, asked for what the tools of other sets do as well."""
+    """Return examples over catalogs of our own set's servers, asked for what the tools of other sets do as well."""
     weight, catalogs = SAMPLED_WHOLE
-    tools = [row for row in own.tools if is_held_out(row["server"])]
-    asked = [*own.held_out, *_queries(data, STRANGERS)]
-    strangers = read_all(data, STRANGERS)
-    found = sampled_examples(tools, asked, embedder, catalogs=catalogs, seed=SEED, strangers=strangers)
+    asked, strangers = [*own.asked, *_queries(data, STRANGERS)], read_all(data, STRANGERS)
+    found = sampled_examples(own.tools, asked, embedder, catalogs=catalogs, seed=SEED, strangers=strangers)
     return {f"{WHOLE}, sampled": (found, weight)}
 
 

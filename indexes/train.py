@@ -14,7 +14,7 @@ import random
 import time
 import tomllib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,10 @@ from sentence_transformers import SentenceTransformer
 from torch.nn import functional
 
 from indexes.batches import MASK, POSITIVE, Batch, Mix, Neighbours, epoch
-from indexes.corpus import CodeSwitch, Corpus, Tool, is_held_out, read_examples, read_tools
+from indexes.corpus import CodeSwitch, Corpus, Tool, read_examples, read_tools
 from indexes.glossary import read_glossary
 
 logger = logging.getLogger("train")
-
-OWN_SET = "train_queries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,8 @@ class Recipe:
     tool_tokens: int = 72
     average: float = 0.995
     """Decay of the moving average of the weights that is kept in the end."""
+    base_share: float = 0.5
+    """Share of the starting weights in the result: a mean of both forgets less than either stop of the way."""
     weight_decay: float = 0.01
     threads: int = 2
 
@@ -62,14 +62,10 @@ def read_recipe(path: Path) -> tuple[Recipe, Mix]:
     return Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}), mix
 
 
-def read_corpus(data: Path, recipe: Recipe, more: Iterable[Path] = ()) -> Corpus:
+def read_corpus(data: Path, recipe: Recipe) -> Corpus:
     corpus = Corpus()
     for name in recipe.sets:
-        tools, examples = read_tools(data / name), read_examples(data / name / "queries.jsonl")
-        if name == OWN_SET:
-            examples += [example for path in more for example in read_examples(path)]
-            tools = [tool for tool in tools if not is_held_out(tool.server)]
-        corpus.add(tools, examples)
+        corpus.add(read_tools(data / name), read_examples(data / name / "queries.jsonl"))
     return corpus
 
 
@@ -88,13 +84,13 @@ class Encoder:
         vectors = torch.cat([self._encode([texts[i] for i in group], max_tokens) for group in groups])
         return vectors[torch.argsort(torch.tensor([i for group in groups for i in group]))]
 
-    @torch.no_grad()
-    def vectors(self, texts: list[str], max_tokens: int) -> np.ndarray:
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        sorted_vectors = [
-            self._encode([texts[i] for i in order[at : at + 64]], max_tokens) for at in range(0, len(order), 64)
-        ]
-        return torch.cat(sorted_vectors)[torch.argsort(torch.tensor(order))].numpy()
+    def bag_of_words(self, texts: list[str]) -> np.ndarray:
+        """Return mean token embeddings as unit vectors: enough to tell which tools look alike, and at once."""
+        table = self.network.get_input_embeddings().weight.detach()
+        table = functional.normalize(table - table.mean(0), dim=1)
+        ids = self.tokenizer(texts, truncation=True, max_length=64, add_special_tokens=False)["input_ids"]
+        means = torch.stack([table[torch.tensor(sorted(set(some)) or [0])].mean(0) for some in ids])
+        return functional.normalize(means - means.mean(0), dim=1).numpy()
 
     def _encode(self, texts: list[str], max_tokens: int) -> torch.Tensor:
         batch = self.tokenizer(texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
@@ -152,6 +148,13 @@ class Average:
         self.decay, self.steps = decay, 0
         self.weights = {name: weight.detach().clone() for name, weight in network.state_dict().items()}
 
+    def mixed(self, start: Mapping[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+        """Return the average with a share of the weights that training started from."""
+        return {
+            name: weight.lerp(start[name], share) if weight.dtype.is_floating_point else weight
+            for name, weight in self.weights.items()
+        }
+
     def update(self, network: torch.nn.Module) -> None:
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 10))
@@ -169,12 +172,14 @@ def rate_at(progress: float, recipe: Recipe) -> float:
 def train(encoder: Encoder, corpus: Corpus, recipe: Recipe, mix: Mix, checkpoint: Path) -> None:
     rng = random.Random(recipe.seed)
     tools = [corpus.tools[tool_id] for tool_id in corpus.examples]
+    vectors = encoder.bag_of_words([tool.text for tool in tools])
+    neighbours = Neighbours(tools, vectors)
     optimizer = torch.optim.AdamW(encoder.network.parameters(), lr=0.0, weight_decay=recipe.weight_decay, fused=True)
+    start = {name: weight.detach().clone() for name, weight in encoder.network.state_dict().items()}
     average, bank = Average(encoder.network, recipe.average), Bank(recipe.bank_batches)
     encoder.network.eval()  # without dropout: a few passes do not overfit, and dropout costs half of the time
     started, progress, passes = time.monotonic(), 0.0, 0
     while progress < 1:
-        neighbours = Neighbours(tools, encoder.vectors([tool.text for tool in tools], recipe.tool_tokens))
         batches = list(epoch(corpus, neighbours, mix, rng))
         for number, batch in enumerate(batches):
             by_epochs = (passes + number / len(batches)) / recipe.epochs
@@ -194,8 +199,8 @@ def train(encoder: Encoder, corpus: Corpus, recipe: Recipe, mix: Mix, checkpoint
                     loss,
                 )
         passes += 1
-        save(encoder, average.weights, checkpoint)
-    save(encoder, average.weights, checkpoint)
+        save(encoder, average.mixed(start, recipe.base_share), checkpoint)
+    save(encoder, average.mixed(start, recipe.base_share), checkpoint)
 
 
 def step(
@@ -228,7 +233,6 @@ def main() -> None:
     parser.add_argument("--base", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, default=Path(__file__).with_name("recipe.toml"))
-    parser.add_argument("--more", type=Path, nargs="*", default=[], help="further queries over our own set")
     parser.add_argument("--glossary", type=Path, default=Path(__file__).with_name("glossary.txt"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -236,7 +240,7 @@ def main() -> None:
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     torch.set_flush_denormal(True)
-    corpus = read_corpus(arguments.data, recipe, arguments.more)
+    corpus = read_corpus(arguments.data, recipe)
     corpus.switch = CodeSwitch(read_glossary(arguments.glossary))
     encoder = Encoder(SentenceTransformer(arguments.base, device="cpu"))
     train(encoder, corpus, recipe, mix, arguments.out)
