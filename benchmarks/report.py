@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arms import ARMS, REFERENCES, about
+from benchmarks.markdown import read_result, table_of
 from toolrouter.evaluation.bootstrap import macro
 
 RESULTS = Path(__file__).parent / "results"
@@ -80,7 +81,7 @@ def retrieval_table(folder: Path) -> list[str]:
             ]
         )
     rows.append(["**macro over sets**", *(_macro_cell(results, arm) for arm in arms), ""])
-    return _table(["set", *arms, "ours over best reference"], rows)
+    return table_of(["set", *arms, "ours over best reference"], rows)
 
 
 def macro_table(folder: Path) -> list[str]:
@@ -102,7 +103,7 @@ def macro_table(folder: Path) -> list[str]:
                 str(len(gains)),
             ]
         )
-    return _table(["measure", "gain, macro", "95 % interval", "on the worst set", "sets"], rows)
+    return table_of(["measure", "gain, macro", "95 % interval", "on the worst set", "sets"], rows)
 
 
 def kinds_table(folder: Path) -> list[str]:
@@ -118,7 +119,7 @@ def kinds_table(folder: Path) -> list[str]:
             measure = "Completeness@10" if kind.startswith("multi") else "Success@5"
             cells = [_measure(results.get((arm, name)), kind, measure) for arm in arms]
             rows.append([f"{name}: {kind} ({group['queries']}), {measure}", *cells])
-    return _table(["kind", *arms], rows)
+    return table_of(["kind", *arms], rows)
 
 
 def answering_table(folder: Path) -> list[str]:
@@ -141,17 +142,17 @@ def answering_table(folder: Path) -> list[str]:
             ]
         )
     head = ["set: arm", "answered %", "answered wrongly %", "found in the answer %", "tools", "tokens", "p50 ms"]
-    return _table(head, rows)
+    return table_of(head, rows)
 
 
 def arms_table(folder: Path) -> list[str]:
     results = read_results(folder)
-    missing = _read(folder / "not_installed.json") or {}
+    missing = read_result(folder / "not_installed.json") or {}
     rows = []
     for arm in ARMS:
         versions = _versions([result["versions"] for (name, _), result in results.items() if name == arm])
         rows.append([arm, about(arm), versions or f"**NOT INSTALLED**: `{missing.get(arm, 'not run')}`"])
-    return _table(["arm", "what it is", "versions"], rows)
+    return table_of(["arm", "what it is", "versions"], rows)
 
 
 def _versions(found: Sequence[dict[str, str]]) -> str:
@@ -164,11 +165,11 @@ def _versions(found: Sequence[dict[str, str]]) -> str:
 
 def router_table(folder: Path) -> list[str]:
     rows = [row for part in (_start, _calls, _memory, _surface, _speed) for row in part(folder)]
-    return _table(["figure", "value"], rows)
+    return table_of(["figure", "value"], rows)
 
 
 def _start(folder: Path) -> list[list[str]]:
-    found = _read(folder / "start.json")
+    found = read_result(folder / "start.json")
     if not found:
         return []
     return [
@@ -188,7 +189,7 @@ def _seconds(found: dict[str, Any], key: str) -> str:
 
 
 def _calls(folder: Path) -> list[list[str]]:
-    found = _read(folder / "call_latency.json") or {}
+    found = read_result(folder / "call_latency.json") or {}
     rows = []
     for carrier, cases in (("stdio", found.get("stdio", {})), ("HTTP", found.get("http", {}))):
         for name, case in cases.items():
@@ -203,7 +204,7 @@ def _calls(folder: Path) -> list[list[str]]:
 
 
 def _memory(folder: Path) -> list[list[str]]:
-    found = _read(folder / "memory.json")
+    found = read_result(folder / "memory.json")
     if not found:
         return []
     what = f"resident memory with {found['tools']:,} tools after {found['searches']} searches"
@@ -215,7 +216,7 @@ def _memory(folder: Path) -> list[list[str]]:
 
 
 def _surface(folder: Path) -> list[list[str]]:
-    found = _read(folder / "surface.json")
+    found = read_result(folder / "surface.json")
     if not found:
         return []
     what = f"search surface, {found['servers']} servers with {found['tools']} tools"
@@ -223,7 +224,7 @@ def _surface(folder: Path) -> list[list[str]]:
 
 
 def _speed(folder: Path) -> list[list[str]]:
-    found = _read(folder / "search_speed.json") or {}
+    found = read_result(folder / "search_speed.json") or {}
     rows = []
     for what, key, size in (("search", "search", "tools"), ("vectors alone", "vectors", "vectors")):
         for one in found.get(key, []):
@@ -236,7 +237,7 @@ def _speed(folder: Path) -> list[list[str]]:
 
 def hosts_table(folder: Path) -> list[str]:
     """What hosts pay: time to the first list, processes and memory, and what outlives a kill."""
-    found = _read(folder / "start_hosts.json") or {}
+    found = read_result(folder / "start_hosts.json") or {}
     rows = []
     for key in (key for key in found if key.startswith("start_")):
         for name, one in found[key].items():
@@ -252,17 +253,17 @@ def hosts_table(folder: Path) -> list[str]:
         rows.append([f"processes left after kill -9 in {len(left)} orders", str(sum(left.values()))])
         others = ", ".join(f"{name} {version}" for name, version in found.get("arms", {}).items())
         rows.append(["the servers, and versions of what is not ours", f"{found.get('kind', 'echo')}; {others}"])
-    return _table(["figure", "value"], rows)
+    return table_of(["figure", "value"], rows)
 
 
 def headlines(folder: Path) -> list[str]:
     """The few rows of the README in the root."""
     rows = [row for row in (_surface_row(folder), _start_row(folder), *_hosts_rows(folder), _call_row(folder)) if row]
-    return _table(["what", "figure", "command"], rows)
+    return table_of(["what", "figure", "command"], rows)
 
 
 def _surface_row(folder: Path) -> list[str] | None:
-    found = _read(folder / "surface.json")
+    found = read_result(folder / "surface.json")
     if not found:
         return None
     what = f"what a model is shown with {found['servers']} servers, {found['tools']} tools"
@@ -271,7 +272,7 @@ def _surface_row(folder: Path) -> list[str] | None:
 
 
 def _start_row(folder: Path) -> list[str] | None:
-    found = _read(folder / "start.json")
+    found = read_result(folder / "start.json")
     if not found:
         return None
     what = "start to the first `tools/list` in one process, known servers, one of 8 exits and one hangs"
@@ -280,7 +281,7 @@ def _start_row(folder: Path) -> list[str] | None:
 
 
 def _hosts_rows(folder: Path) -> list[list[str]]:
-    found = _read(folder / "start_hosts.json")
+    found = read_result(folder / "start_hosts.json")
     if not found or "start_30" not in found:
         return []
     start, command = found["start_30"], "`python -m benchmarks.start_hosts`"
@@ -298,7 +299,7 @@ def _hosts_rows(folder: Path) -> list[list[str]]:
 
 
 def _call_row(folder: Path) -> list[str] | None:
-    found = (_read(folder / "call_latency.json") or {}).get("stdio", {}).get("1")
+    found = (read_result(folder / "call_latency.json") or {}).get("stdio", {}).get("1")
     if not found:
         return None
     figure = f"{found['added_p50_ms']:.1f} ms"
@@ -306,7 +307,7 @@ def _call_row(folder: Path) -> list[str] | None:
 
 
 def tokens_table(folder: Path) -> list[str]:
-    bundles = (_read(folder / "tokens.json") or {}).get("bundles", [])
+    bundles = (read_result(folder / "tokens.json") or {}).get("bundles", [])
     rows = [
         [
             bundle["name"],
@@ -326,7 +327,7 @@ def tokens_table(folder: Path) -> list[str]:
         for bundle in bundles
     ]
     head = ["servers", "n", "tools", "everything", "surface", "one search", "task", "session", "saved", "found at once"]
-    return _table([*head, "pays from … tools", "until … searches", "money, session", "… cached"], rows)
+    return table_of([*head, "pays from … tools", "until … searches", "money, session", "… cached"], rows)
 
 
 def _money(bundle: dict[str, Any]) -> list[str]:
@@ -388,20 +389,6 @@ def _gain(results: Results, name: str) -> str:
 
 def _percent(value: dict[str, float] | None) -> str:
     return f"{100 * value['value']:.1f}" if value else NONE
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return ["No results yet."]
-    line = "|---" + "|--:" * (len(head) - 1) + "|"
-    return [f"| {' | '.join(head)} |", line, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 if __name__ == "__main__":

@@ -97,14 +97,13 @@ def test_a_model_for_a_set_that_does_not_run_is_refused(data: Path) -> None:
 def test_whatever_writes_results_fills_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readmes = [tmp_path / name for name in ("README.md", "FRONT.md")]
     for path in readmes:
-        path.write_text("<!-- figures -->\n<!-- /figures -->\n", encoding="utf-8")
-    monkeypatch.setattr(report, "README", readmes[0])
-    monkeypatch.setattr(report, "FRONT", readmes[1])
+        path.write_text("<!-- router -->\n<!-- /router -->\n", encoding="utf-8")
+    monkeypatch.setattr(report, "READMES", readmes)
     monkeypatch.setattr(report, "RESULTS", tmp_path)
     monkeypatch.setattr(figures, "RESULTS", tmp_path)
     found = {"servers": 2, "tools": 3, "surface_tokens": 400, "everything_tokens": 5_000}
     figures.save("surface", found, tmp_path)
-    assert all("400 o200k tokens instead of 5,000" in path.read_text(encoding="utf-8") for path in readmes)
+    assert all("400 tokens (all tools: 5,000)" in path.read_text(encoding="utf-8") for path in readmes)
 
 
 def test_the_gain_is_over_the_best_reference_of_each_set(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_an_unknown_retriever_is_wrong_usage(command: Command, tools_file: Path,
 def test_an_unknown_embedder_says_what_there_is(command: Command, tools_file: Path, queries_file: Path) -> None:
     status, _, err = command("eval", "--tools", tools_file, "--queries", queries_file, "--embedder", "word2vec")
     assert status == 1
-    assert "builtin, sentence-transformers:NAME or openai:URL#MODEL" in err
+    assert "sentence-transformers:NAME or openai:URL#MODEL" in err
 
 
 def test_a_broken_line_is_named(lexical: Command, queries_file: Path) -> None:
@@ -77,3 +77,31 @@ def test_a_broken_line_is_named(lexical: Command, queries_file: Path) -> None:
     status, _, err = lexical()
     assert status == 1
     assert "queries.jsonl:2: is not JSON" in err
+
+
+def test_two_runs_are_compared_query_by_query(lexical: Command, tmp_path: Path) -> None:
+    own, worse = tmp_path / "own.jsonl", tmp_path / "worse.jsonl"
+    lexical("--run-out", own)
+    gains = json.loads(lexical("--json", "--against", own)[1])["against"]
+    assert gains["all"]["Recall@5"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+    worse.write_text('{"id": "1", "hits": [], "answered": false}\n', encoding="utf-8")
+    status, out, err = lexical("--json", "--against", worse)
+    assert status == 0
+    assert "count as missed" in err
+    found = json.loads(out)
+    every = found["groups"]["all"]["measures"]["Recall@5"]["value"]
+    assert found["against"]["all"]["Recall@5"]["value"] == pytest.approx(every)
+    assert "Gain over worse.jsonl" in lexical("--against", worse)[1]
+
+
+def test_a_run_that_cannot_be_read_is_named(lexical: Command, tmp_path: Path) -> None:
+    status, _, err = lexical("--against", tmp_path / "nowhere.jsonl")
+    assert status == 1
+    assert "nowhere.jsonl: cannot be read" in err
+
+
+def test_tools_without_queries_are_no_set(command: Command, tools_file: Path) -> None:
+    status, _, err = command("eval", "--tools", tools_file)
+    assert status == 2
+    assert "--queries FILE" in err

@@ -96,3 +96,25 @@ def test_the_tokens_of_ones_own_servers_are_counted(command: Command, config: Pa
     (bundle,) = json.loads(out)["bundles"]
     assert bundle["tools"] == len(TOOLS)
     assert bundle["everything"] == sum(definition_tokens(definition(name, text)) for _, name, text in TOOLS)
+
+
+def test_eval_searches_ones_own_tools_as_the_config_says(command: Command, config: Path, tmp_path: Path) -> None:
+    document = json.loads(config.read_text(encoding="utf-8"))
+    document["toolrouter"] = {"search": {"retriever": "lexical", "k": 3}}
+    config.write_text(json.dumps(document), encoding="utf-8")
+    queries = tmp_path / "mine.jsonl"
+    queries.write_text(
+        json.dumps({"id": "1", "query": "history of commits", "relevant": ["git_log"]}), encoding="utf-8"
+    )
+    status, out, err = command("eval", "--queries", queries, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["set"] == {"name": "own tools", "tools": len(TOOLS), "queries": 1}
+    assert (found["arm"]["retriever"], found["arm"]["k"]) == ("lexical", 3)
+    assert found["groups"]["all"]["measures"]["Success@1"]["value"] == 1
+
+    status, out, err = command("eval", "--from-log", "--limit", "5", "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["set"]["queries"] == 3 * len(TOOLS)
+    assert found["arm"]["k"] == 5

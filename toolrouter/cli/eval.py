@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from toolrouter.cli import options
 from toolrouter.cli.output import Progress, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
+    from toolrouter.config import Settings
     from toolrouter.evaluation.bootstrap import Interval
     from toolrouter.evaluation.report import Report
     from toolrouter.evaluation.runs import Run
@@ -33,56 +34,120 @@ _SHORT = {
 
 
 def command(
-    tools: Annotated[Path, typer.Option("--tools", metavar="FILE", help="One tool per line: id, server, name, …")],
     queries: Annotated[
-        Path, typer.Option("--queries", metavar="FILE", help="One query per line: id, query, relevant.")
-    ],
-    retriever: Annotated[str, typer.Option(help="lexical, dense (the embedder alone) or hybrid.")] = "hybrid",
+        Path | None, typer.Option("--queries", metavar="FILE", help="One query per line: id, query, relevant.")
+    ] = None,
+    tools: Annotated[
+        Path | None,
+        typer.Option(
+            "--tools", metavar="FILE", help="One tool per line: id, server, name, …; else those of the config."
+        ),
+    ] = None,
+    from_log: Annotated[bool, typer.Option("--from-log", help="Your searches, and the calls after them.")] = False,
+    retriever: Annotated[str | None, typer.Option(help="lexical, dense (the embedder alone) or hybrid.")] = None,
     embedder: Annotated[
-        str, typer.Option(help="builtin, builtin:FOLDER, sentence-transformers:NAME or openai:URL#MODEL.")
-    ] = "builtin",
+        str | None, typer.Option(help="builtin, builtin:FOLDER, sentence-transformers:NAME or openai:URL#MODEL.")
+    ] = None,
+    lean: Annotated[float | None, typer.Option(min=-1, max=1, help="Of hybrid: to words (1) or vectors (-1).")] = None,
     depth: Annotated[int, typer.Option("-k", min=1, max=100, help="Hits per query in the ranking.")] = 20,
     kinds: Annotated[
         str, typer.Option(help="Only queries of these kinds, by comma; `lang` stands for all lang:xx.")
     ] = "",
     sample: Annotated[int, typer.Option(min=0, help="Only so many queries, drawn with a fixed seed; 0 is all.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=50, help="Most tools returned.")] = 8,
-    min_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of what is returned.")] = 0.05,
-    token_budget: Annotated[int, typer.Option(min=1, help="Most tokens returned.")] = 1000,
+    limit: Annotated[int | None, typer.Option(min=1, max=50, help="Most tools returned.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of what is returned.")] = None,
+    token_budget: Annotated[int | None, typer.Option(min=1, help="Most tokens returned.")] = None,
     run_out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the rankings, one query per line.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare, query by query, with rankings from --run-out.")
+    ] = None,
+    config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Measures are taken on the first 10 of the ranking.
+    """Over the tools of a file, those of the config (without --tools), or a set that ships (without queries).
 
-    What is *returned* of it obeys --limit, --min-score and --token-budget, and decides whether a query counts as
-    answered. Measures are means over queries, with 95 % bootstrap intervals.
+    Measures are taken on the first 10 of the ranking. What is *returned* of it obeys --limit, --min-score and
+    --token-budget, and decides whether a query counts as answered. Measures are means over queries, with 95 % bootstrap
+    intervals. What is not given is as the config has it, when its tools are searched or --config is given.
     """
-    from toolrouter.cli.errors import UsageError
+    from toolrouter.cli.examples import embedder_of, read_examples, read_settings
+    from toolrouter.config import Settings
     from toolrouter.evaluation.indexing import line_cost
     from toolrouter.evaluation.report import report
     from toolrouter.evaluation.runs import write_run
-    from toolrouter.evaluation.sets import read_set
-    from toolrouter.retrieval.search import SearchOptions
 
-    if retriever not in ("lexical", "dense", "hybrid"):
-        raise UsageError(f"--retriever {retriever}: expected lexical, dense or hybrid.")
-    found = _chosen(read_set(tools, queries), kinds, sample)
+    own = from_log or (queries is not None and tools is None)
+    settings = read_settings(config, required=own)[0] if own or config else Settings.model_validate({})
+    shown = _options(
+        settings,
+        {"retriever": retriever, "lean": lean, "k": limit, "min_score": min_score, "token_budget": token_budget},
+    )
+    found = _chosen(read_examples(queries, tools, from_log=from_log, settings=settings), kinds, sample)
     for warning in found.warnings:
         say(f"warning: {warning}")
-    shown = SearchOptions(k=limit, min_score=min_score, token_budget=token_budget, retriever=retriever)
-    run, stepwise, arm = _run(found, shown, embedder, depth)
+    other = _read_other(against, found) if against else None
+    run, stepwise, arm = _run(found, shown, embedder or embedder_of(settings), depth)
     if run_out:
         write_run(run_out, run)
         say(f"Wrote the rankings to {run_out}.")
     result = report(found, run, stepwise=stepwise, cost=line_cost(found))
+    gains = _gains(found, run, other) if other is not None else None
     if json:
         head = {"name": found.name, "tools": len(found.tools), "queries": len(found.queries)}
-        print_json({"set": head, "arm": arm, **result.to_json()})
-    else:
-        print_text(f"{found.name}: {len(found.queries)} queries, {len(found.tools)} tools, {retriever} retrieval\n")
-        show(result)
+        print_json({"set": head, "arm": arm, **result.to_json(), **({"against": gains} if gains else {})})
+        return
+    print_text(f"{found.name}: {len(found.queries)} queries, {len(found.tools)} tools, {shown.retriever} retrieval\n")
+    show(result)
+    if gains and against:
+        _show_gains(gains, against)
+
+
+def _options(settings: Settings, given: dict[str, Any]) -> SearchOptions:
+    """The search of the config, changed by what the command line gives."""
+    from toolrouter.cli.errors import UsageError
+    from toolrouter.retrieval.search import SearchOptions
+
+    retriever = given["retriever"]
+    if retriever not in (None, "lexical", "dense", "hybrid"):
+        raise UsageError(f"--retriever {retriever}: expected lexical, dense or hybrid.")
+    changed = {key: value for key, value in given.items() if value is not None}
+    return SearchOptions(**(settings.router.search.model_dump() | changed))
+
+
+def _read_other(path: Path, found: EvalSet) -> Run:
+    from toolrouter.evaluation.runs import read_run
+
+    other = read_run(path)
+    missing = sum(query.id not in other for query in found.queries if query.relevant)
+    if missing:
+        say(f"warning: {missing} of {len(found.queries)} queries are not in {path}, and count as missed there")
+    return other
+
+
+def _gains(found: EvalSet, run: Run, other: Run) -> dict[str, dict[str, JsonObject]]:
+    from toolrouter.evaluation.report import differences
+
+    gains = differences(found, run, other)
+    return {kind: {name: asdict(gain) for name, gain in measures.items()} for kind, measures in gains.items()}
+
+
+def _show_gains(gains: dict[str, dict[str, JsonObject]], against: Path) -> None:
+    names = [name for name in _SHORT if name != "ServerRecall@5"]
+    columns = ("kind", *(_SHORT[name] for name in names))
+    rows = [
+        (
+            kind,
+            *(
+                f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.0f}, {100 * gain['high']:+.0f}]"
+                for gain in (measures[name] for name in names)
+            ),
+        )
+        for kind, measures in gains.items()
+    ]
+    print_text(f"\nGain over {against.name}, paired query by query, in points; 0 outside the interval is no chance:\n")
+    print_table(columns, rows, right=columns[1:])
 
 
 def _run(found: EvalSet, shown: SearchOptions, embedder: str, depth: int) -> tuple[Run, Run, JsonObject]:

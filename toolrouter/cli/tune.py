@@ -40,14 +40,15 @@ def command(
     Without --queries and --from-log it fits to queries that ship with toolrouter, over recorded servers. The best
     settings are those under which an answer, and what is missing in it, cost the fewest tokens.
     """
+    from toolrouter.cli.examples import read_examples, read_settings
     from toolrouter.evaluation.tuning import Costs
     from toolrouter.settings_file import home_folder
 
     if undo:
         _undo(home_folder())
         return
-    settings, path = _settings(config, required=from_log or (queries is not None and tools is None))
-    found = _examples(queries, tools, from_log=from_log, settings=settings)
+    settings, path = read_settings(config, required=from_log or (queries is not None and tools is None))
+    found = read_examples(queries, tools, from_log=from_log, settings=settings)
     for warning in found.warnings:
         say(f"warning: {warning}")
     fitted = _fit(found, settings, Costs(miss_costs, false_costs))
@@ -60,45 +61,8 @@ def command(
         _write(fitted, path, yes=yes, force=force)
 
 
-def _settings(config: Path | None, *, required: bool) -> tuple[Settings, Path | None]:
-    from toolrouter.config import Settings
-    from toolrouter.errors import ConfigError
-    from toolrouter.settings_file import load_settings
-
-    try:
-        loaded = load_settings(config)
-    except ConfigError:
-        if config or required:
-            raise
-        return Settings.model_validate({}), None
-    return loaded.settings, loaded.path
-
-
-def _examples(queries: Path | None, tools: Path | None, *, from_log: bool, settings: Settings) -> EvalSet:
-    from toolrouter.cli.errors import UsageError
-    from toolrouter.errors import ConfigError
-    from toolrouter.evaluation.own import own_catalog, own_events, own_set
-    from toolrouter.evaluation.recorded import recorded_set
-    from toolrouter.evaluation.sets import read_queries, read_set
-    from toolrouter.evaluation.use_log import queries_from_log
-    from toolrouter.settings_file import home_folder
-
-    if (queries and from_log) or (tools and not queries):
-        raise UsageError("--queries FILE (with --tools FILE for tools that are not yours) or --from-log, not both.")
-    if queries and tools:
-        return read_set(tools, queries)
-    if queries:
-        return own_set(own_catalog(settings, home_folder()), read_queries(queries))
-    if from_log:
-        logged = queries_from_log(own_events(home_folder()))
-        if not logged:
-            raise ConfigError("The log holds no search that a successful call followed; use toolrouter for a while.")
-        return own_set(own_catalog(settings, home_folder()), logged)
-    say("No queries given: fitting to those that ship with toolrouter, over recorded servers. Your own tell more.")
-    return recorded_set()
-
-
 def _fit(found: EvalSet, settings: Settings, costs: Any) -> Tuning:
+    from toolrouter.cli.examples import embedder_of
     from toolrouter.evaluation.indexing import line_cost, open_index
     from toolrouter.evaluation.sweep import rank_all
     from toolrouter.evaluation.tuning import WAYS, Cut, tune
@@ -110,7 +74,7 @@ def _fit(found: EvalSet, settings: Settings, costs: Any) -> Tuning:
     index = open_index(
         found,
         retriever="hybrid",
-        embedder=_embedder(settings),
+        embedder=embedder_of(settings),
         home=home_folder(),
         on_progress=lambda done, total: progress("embedding", done, total),
     )
@@ -123,13 +87,6 @@ def _fit(found: EvalSet, settings: Settings, costs: Any) -> Tuning:
     )
     progress.clear()
     return tune(found.queries, rankings, before, cost=line_cost(found), costs=costs)
-
-
-def _embedder(settings: Settings) -> str:
-    chosen = settings.router.embedder
-    if chosen.kind == "openai":
-        return f"openai:{chosen.url}#{chosen.model}"
-    return f"{chosen.kind}:{chosen.model}" if chosen.kind != "builtin" else "builtin"
 
 
 def _show(fitted: Tuning, found: EvalSet, files: list[Path]) -> None:

@@ -70,6 +70,15 @@ def report(found: EvalSet, run: Run, *, stepwise: Run | None = None, cost: Cost)
     return Report(groups, _answering(found.queries, run), float(p50), float(p95))
 
 
+def differences(found: EvalSet, run: Run, other: Run) -> dict[str, dict[str, Interval]]:
+    """What a run gains on another one, by kind and measure: means of differences, query by query."""
+    gains: dict[str, dict[str, Interval]] = {}
+    for kind, queries in by_kind(found.queries).items():
+        after, before = (per_query(queries, each, found.server_of) for each in (run, other))
+        gains[kind] = dict(zip(MEASURES, intervals(after - before), strict=True))
+    return gains
+
+
 def by_kind(queries: Sequence[Query]) -> dict[str, list[Query]]:
     """Queries with gold: all of them, then each kind; languages also together as `lang`."""
     groups: dict[str, list[Query]] = {ALL: []}

@@ -53,7 +53,11 @@ def write_run(path: Path, run: Run) -> None:
 def read_run(path: Path) -> dict[str, Ranking]:
     """Reads what `write_run` wrote, or another program in its place. Raises ConfigError."""
     run: dict[str, Ranking] = {}
-    for number, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
         try:
