@@ -343,7 +343,8 @@ async def open_router(
         running.router.results = KeptResults(settings.router.results, home / "results")
         try:
             async with anyio.create_task_group() as tasks:
-                await tasks.start(running.fleet.run)
+                for part in (running.fleet, running.router.parking):
+                    await tasks.start(part.run)
                 first_after_s = FIRST_BUILD_AFTER_S if serving else math.inf
                 await tasks.start(partial(running.indexer.run, first_after_s=first_after_s))
                 tasks.start_soon(running.late_writes.run)

@@ -158,6 +158,8 @@ class Limits(_Strict):
     call_timeout_s: float = Field(300, gt=0, description="One call; a progress notification restarts the clock.")
     max_in_flight: int = Field(256, ge=1, description="Calls one server works on at the same time; others wait.")
     max_waiting: int = Field(20_000, ge=0, description="Calls that may wait for one server; more are refused.")
+    max_parked: int = Field(64, ge=0, description="Calls that wait for a 2026-07-28 host to come back with answers.")
+    parked_s: float = Field(300, gt=0, description="A call that no host comes back for in that time is given up.")
     stop_timeout_s: float = Field(4, gt=0, description="From closing stdin to killing the process group.")
     parallel_starts: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1)
     idle_stop_s: float = Field(600, gt=0, description="A server unused for so long is stopped.")

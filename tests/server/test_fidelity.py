@@ -119,6 +119,22 @@ async def test_questions_of_calls_in_flight_at_the_same_time_are_all_answered(
         assert len(asked) == 10
 
 
+async def test_a_process_of_both_eras_that_was_started_for_nobody_is_started_anew_for_its_first_host(
+    tmp_path: Path,
+) -> None:
+    servers = {"asker": {"command": sys.executable, "args": ["-I", "-S", str(ASKER), "both"]}}
+    options = {"exposure": "all", "servers": {"asker": {"allow_asking": ["elicitation"]}}}
+    settings = Settings.model_validate({"mcpServers": servers, "toolrouter": options})
+    async with open_router(settings, home=tmp_path / "home", serving=True) as running:
+        await running.router.wait_ready(20)
+        async with connected(Opened(running.router)) as host:  # type: ignore[arg-type]
+            params = {"protocolVersion": "2025-11-25", "capabilities": CAPABILITIES, "clientInfo": {"name": "t"}}
+            await host.ask("initialize", params)
+            asked = answering(host, {"action": "decline"})
+            assert said(await host.call("asker__ask")) == {"action": "decline"}
+            assert len(asked) == 1
+
+
 async def test_a_modern_host_gets_the_question_as_a_result_and_repeats_its_call(tmp_path: Path) -> None:
     async with host_of(tmp_path, "modern", "modern") as host:
         question = await host.call("asker__ask")
@@ -129,10 +145,47 @@ async def test_a_modern_host_gets_the_question_as_a_result_and_repeats_its_call(
         assert said(done) == [{"action": "accept"}, "s1"]
 
 
-async def test_a_question_that_a_modern_host_cannot_get_is_refused_in_words(tmp_path: Path) -> None:
+async def test_a_modern_host_is_asked_by_the_result_and_the_call_to_an_older_server_goes_on(tmp_path: Path) -> None:
     async with host_of(tmp_path, "modern", "handshake") as host:
-        refused = said(await host.call("asker__ask"))
-        assert "2026-07-28" in refused["message"]
+        asked = await host.call("asker__ask")
+        assert asked["resultType"] == "input_required"
+        [(key, question)] = asked["inputRequests"].items()
+        assert (question["method"], question["params"]["message"]) == (
+            "elicitation/create",
+            "The server `asker` asks: Who?",
+        )
+        state = {"requestState": asked["requestState"]}
+        again = await host.call("asker__ask", inputResponses={}, **state)
+        assert again["inputRequests"] == asked["inputRequests"]  # what is left out stays asked
+        answers = {key: {"action": "accept", "content": {"name": "Ada"}}}
+        found = await host.call("asker__ask", inputResponses=answers, requestState=again["requestState"])
+        assert said(found) == answers[key]
+
+
+async def test_a_state_serves_once_and_for_its_own_call_alone(tmp_path: Path) -> None:
+    async with host_of(tmp_path, "modern", "handshake") as host:
+        asked = await host.call("asker__ask")
+        [key] = asked["inputRequests"]
+        more = {"inputResponses": {key: {"action": "decline"}}, "requestState": asked["requestState"]}
+        other = {"name": "asker__ask", "arguments": {"method": "roots/list"}, **more}
+        assert "no call waits" in (await host.error_of("tools/call", other)).message
+        assert said(await host.call("asker__ask", **more)) == {"action": "decline"}
+        same = {"name": "asker__ask", "arguments": {}, **more}
+        assert "no call waits" in (await host.error_of("tools/call", same)).message
+
+
+@pytest.mark.parametrize("limits", [{"max_parked": 0}, {"parked_s": 0.2}])
+async def test_a_call_that_cannot_wait_is_refused_in_words(tmp_path: Path, limits: JsonObject) -> None:
+    async with host_of(tmp_path, "modern", "handshake", limits=limits) as host:
+        asked = await host.call("asker__ask")
+        if "max_parked" in limits:
+            assert "too many calls wait" in said(asked)["message"]
+            return
+        [key] = asked["inputRequests"]
+        await anyio.sleep(0.5)
+        more = {"inputResponses": {key: {"action": "decline"}}, "requestState": asked["requestState"]}
+        error = await host.error_of("tools/call", {"name": "asker__ask", "arguments": {}, **more})
+        assert "no call waits" in error.message
 
 
 @PAIRS
@@ -165,7 +218,7 @@ async def test_what_the_host_cannot_do_is_refused_and_nothing_hangs(tmp_path: Pa
 async def test_servers_learn_what_the_host_can_do(tmp_path: Path, host_era: str, upstream_era: str) -> None:
     async with host_of(tmp_path, host_era, upstream_era) as host:
         declared = said(await host.call("asker__declared"))
-        assert declared == ({} if (host_era, upstream_era) == ("modern", "handshake") else CAPABILITIES)
+        assert declared == CAPABILITIES
 
 
 @PAIRS

@@ -1,12 +1,13 @@
 """A plain-Python MCP server that asks, logs and has prompts and resources; `modern` makes it speak 2026-07-28 alone.
 
-Standard library only: `python -I -S asker.py [modern]`.
+Standard library only: `python -I -S asker.py [modern|both]`; with `both` the first request decides for the process.
 """
 
 import json
 import sys
 
 MODERN = "modern" in sys.argv
+BOTH = "both" in sys.argv
 META = "io.modelcontextprotocol/"
 FORM = {"mode": "form", "message": "Who?", "requestedSchema": {"type": "object", "properties": {}}}
 PENDING = {}
@@ -62,6 +63,9 @@ def call(request_id, params):
 
 
 def handle(request_id, method, params):
+    global MODERN, BOTH
+    if BOTH:
+        MODERN, BOTH = method != "initialize", False
     if method == "server/discover" and MODERN:
         return answer(request_id, {"supportedVersions": ["2026-07-28"], "capabilities": CAPABILITIES})
     if method == "initialize" and not MODERN:

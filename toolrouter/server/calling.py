@@ -51,10 +51,13 @@ class HostCall:
         self._capabilities = capabilities
         self._level = level
 
-    async def ask(self, method: str, params: JsonObject) -> JsonObject:
-        """Puts an upstream's question to the host. Raises RpcError."""
+    def check(self, method: str, params: JsonObject) -> None:
         if method not in ABILITIES or not can(self._capabilities, method, params):
             raise RpcError(METHOD_NOT_FOUND, f"The host behind toolrouter does not support {method}")
+
+    async def ask(self, method: str, params: JsonObject) -> JsonObject:
+        """Puts an upstream's question to the host; one of the new era is asked where calls park. Raises RpcError."""
+        self.check(method, params)
         if self.modern:
             raise RpcError(
                 INVALID_REQUEST,

@@ -53,6 +53,7 @@ class Hosts:
         self.asking = asking
         self._may_speak = may_speak
         self._hosts: list[Host] = []
+        self._modern_abilities: JsonObject = {}
         self._watchers: dict[tuple[str, str], list[OnUpdate]] = defaultdict(list)
         self._met = anyio.Event()
 
@@ -60,6 +61,12 @@ class Hosts:
         if host not in self._hosts:
             self._hosts.append(host)
         self._met.set()
+
+    def meet(self, capabilities: JsonObject) -> None:
+        """Notes what a host of the new era can do: it says so with each request, and is not otherwise there."""
+        for name in ABILITIES.values():
+            if isinstance(given := capabilities.get(name), dict):
+                self._modern_abilities[name] = {**self._modern_abilities.get(name, {}), **given}
 
     def leave(self, host: Host) -> None:
         if host in self._hosts:
@@ -72,7 +79,7 @@ class Hosts:
 
     def capabilities(self) -> JsonObject:
         """What some host can do, in the form in which a client declares it."""
-        found: JsonObject = {}
+        found: JsonObject = dict(self._modern_abilities)
         for host in self._hosts:
             for name in ABILITIES.values():
                 if isinstance(given := host.capabilities.get(name), dict):

@@ -28,6 +28,7 @@ from toolrouter.server.gates import Gates, Record
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.kept import KeptResults
 from toolrouter.server.offerings import Offerings
+from toolrouter.server.parking import Parking
 from toolrouter.server.results import asks_for_input, error_result
 from toolrouter.server.standing import is_unavailable, ranked_by_standing
 from toolrouter.server.starting import told_while_starting
@@ -125,6 +126,7 @@ class Router:
         self._search = search
         self.hosts = Hosts(Asking(lambda: self.settings))
         self.offerings = Offerings(self)
+        self.parking = Parking(lambda: self.settings.router.limits)
         self.results = KeptResults(settings.router.results, Path(tempfile.gettempdir()) / f"toolrouter-{os.getpid()}")
         self._ready = first_indexing
         self._log_use = log_use
@@ -141,7 +143,7 @@ class Router:
 
     @property
     def is_warm(self) -> bool:
-        """Whether the tools of every enabled server are known, from now or from an earlier run."""
+        """Whether the tools of every enabled server are known."""
         return self._ready.is_set() or not self._unlisted()
 
     def _unlisted(self) -> list[str]:
@@ -350,7 +352,8 @@ class Router:
         if asks_for_input(result) and CALLER.get() is None:
             return error_result(f"`{tool.id}` wants to ask the user something, and there is no host to ask.")
         try:
-            result = self.hosts.asking.incoming(tool.server, result)
+            if not self.parking.holds(result):  # its questions were judged when they were asked
+                result = self.hosts.asking.incoming(tool.server, result)
         except RpcError as error:
             record.outcome = "refused: its question"
             return error_result(f"`{tool.id}` was not finished: {error.message}")
@@ -364,8 +367,8 @@ class Router:
                 started()
                 self._check_pin(tool)
 
-            return await self.fleet.request(
-                tool.server, "tools/call", params, on_progress=on_progress, before_send=before_send
+            return await self.parking.request(
+                self.fleet, tool.server, "tools/call", params, on_progress=on_progress, before_send=before_send
             )
 
         if on_progress is None or self.fleet.state(tool.server).state is ServerState.RUNNING:
@@ -375,15 +378,11 @@ class Router:
     async def forward(
         self, alias: str, method: str, params: JsonObject, on_progress: OnProgress | None = None
     ) -> JsonObject:
-        """The raw result of any other request to one upstream.
-
-        Raises:
-            RpcError: the upstream answered with a JSON-RPC error.
-            UpstreamError: it cannot be reached or broke off.
-        """
+        """The raw result of any other request to one upstream. Raises RpcError or UpstreamError."""
         asking = self.hosts.asking
-        result = await self.fleet.request(alias, method, asking.outgoing(alias, params), on_progress=on_progress)
-        return asking.incoming(alias, result)
+        params = asking.outgoing(alias, params)
+        result = await self.parking.request(self.fleet, alias, method, params, on_progress=on_progress)
+        return result if self.parking.holds(result) else asking.incoming(alias, result)
 
     async def wait_settled(self) -> None:
         """Waits, for a bounded time, until what servers offer is known as far as it can be now."""

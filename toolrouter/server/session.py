@@ -200,6 +200,7 @@ class HostSession:
         if is_modern(self.version):
             capabilities = inbound.meta.get(CAPABILITIES_KEY)
             given = capabilities if isinstance(capabilities, dict) else {}
+            self._router.hosts.meet(given)
             return HostCall(self, inbound, given, modern=True), meta
         # What a new-era upstream learns of a handshake host; an older upstream gets none of it.
         meta[CAPABILITIES_KEY] = self.capabilities

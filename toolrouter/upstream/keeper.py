@@ -13,12 +13,13 @@ from collections.abc import Callable
 import anyio
 from anyio.abc import TaskGroup
 
-from toolrouter.config import Limits, ServerOptions, UpstreamSpec
+from toolrouter.config import Limits, ServerOptions, Transport, UpstreamSpec
 from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject, Listing, Server, ServerState
 from toolrouter.upstream.connect import connect, launch_hash
 from toolrouter.upstream.connection import HANDSHAKE, Connection, NotDelivered, ReverseHandlers
 from toolrouter.upstream.lister import Lister, fresh_s
+from toolrouter.upstream.negotiate import is_handshake
 from toolrouter.upstream.oauth_store import LoginStore
 from toolrouter.upstream.patience import LONGEST_FOR_CALLS_S, LONGEST_S, Patience
 from toolrouter.upstream.run import IDLE, RECONFIGURED, RENEWED, RESTARTED, WANTED_ENDS, Observers, Run, UpstreamStatus
@@ -174,23 +175,17 @@ class Keeper:
         raise AssertionError("unreachable")
 
     async def _connected(self) -> tuple[Run, Connection]:
-        """The current run; another one when it was made for hosts that can do less than those that are there now.
-
-        Only a run that served no call yet is given up: others may hold state.
-        """
+        """The current run; another one when it was made for other hosts than those that are there now."""
         run = await self._running()
-        if run.connection is not None and not run.calls and self._is_short_of_abilities(run.connection):
+        own_process = self._spec.transport is Transport.STDIO
+        able = self.observers.reverse().capabilities
+        if run.connection is not None and run.is_unsuited(CALLER.get(), able, own_process=own_process):
             run.connection.close(RENEWED)
             await run.done.wait()
             run = await self._running()
         if run.connection is None:
             raise self._gone(run)
         return run, run.connection
-
-    def _is_short_of_abilities(self, connection: Connection) -> bool:
-        if connection.modern or CALLER.get() is None:
-            return False
-        return not self.observers.reverse().capabilities.keys() <= connection.capabilities.keys()
 
     async def watch(self, uri: str) -> None:
         """Has updates of a resource announced until `unwatch`, and the server kept running for them."""
@@ -303,9 +298,8 @@ class Keeper:
 
     async def _live(self, run: Run) -> None:
         reverse = self.observers.reverse()
-        handlers = ReverseHandlers(
-            reverse.capabilities, reverse.on_request, self._notified(run, reverse.on_notification)
-        )
+        notified = self._notified(run, reverse.on_notification)
+        handlers = ReverseHandlers(reverse.capabilities, reverse.on_request, notified)
         hint = self._era_wanted or (HANDSHAKE if reverse.handshake else self._era_hint)
         home = self.observers.home
         opened = connect(self.alias, self._spec, self._limits, handlers=handlers, era_hint=hint, home=home)
@@ -313,6 +307,7 @@ class Keeper:
             run.connection = connection
             run.last_used = anyio.current_time()
             self._era_hint = connection.server.protocol_version
+            run.handshake_wanted = is_handshake(hint)
             run.lister = Lister(connection, self._limits, self.launch_hash, self._listed, self._note)
             tasks.start_soon(run.lister.run)
             # The first listing comes before the first call: what changed since it was approved is seen in time.

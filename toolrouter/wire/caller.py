@@ -27,6 +27,10 @@ class Caller(Protocol):
         """Whether the host speaks 2026-07-28, which asks by results rather than by requests."""
         ...
 
+    def check(self, method: str, params: JsonObject) -> None:
+        """Raises RpcError when the host cannot serve that question."""
+        ...
+
     async def ask(self, method: str, params: JsonObject) -> JsonObject:
         """Puts a question of the upstream to the host. Raises RpcError."""
         ...
