@@ -41,4 +41,10 @@ def make_app(url: str, token: str) -> Any:
 
 
 if __name__ == "__main__":
-    uvicorn.run(make_app(sys.argv[2], sys.argv[3]), host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
+    uvicorn.run(
+        make_app(sys.argv[2], sys.argv[3]),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="error",
+        timeout_graceful_shutdown=1,
+    )

@@ -553,7 +553,7 @@ def serve_http(port: int, *, stateless: bool) -> None:
 
     options: Json = {"stateless_http": True} if stateless else {"event_store": Events(), "retry_interval": 500}
     app = make_server().streamable_http_app(host="127.0.0.1", **options)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1)
 
 
 async def serve_stdio() -> None:

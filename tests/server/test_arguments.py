@@ -21,6 +21,12 @@ def test_fitting_arguments_have_no_faults() -> None:
     assert faults(schema, {"n": 3, "more": "is allowed"}) == []
 
 
+def test_null_for_an_optional_argument_is_the_servers_business() -> None:
+    fields = {"n": {"type": "integer"}, "m": {"type": "integer"}}
+    assert faults({"type": "object", "properties": fields}, {"n": None, "m": 1}) == []
+    assert faults({"type": "object", "properties": fields, "required": ["n"]}, {"n": None}) != []
+
+
 def test_a_fault_names_the_place_and_what_is_wrong() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"enum": ["x", "y"]}}}}
     assert faults(schema, {"a": ["x", "z"]}) == ["a.1: 'z' is not one of ['x', 'y']"]

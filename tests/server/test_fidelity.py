@@ -126,7 +126,7 @@ async def test_a_process_of_both_eras_that_was_started_for_nobody_is_started_ane
     options = {"exposure": "all", "servers": {"asker": {"allow_asking": ["elicitation"]}}}
     settings = Settings.model_validate({"mcpServers": servers, "toolrouter": options})
     async with open_router(settings, home=tmp_path / "home", serving=True) as running:
-        await running.router.wait_ready(20)
+        assert await running.router.wait_ready(60)
         async with connected(Opened(running.router)) as host:  # type: ignore[arg-type]
             params = {"protocolVersion": "2025-11-25", "capabilities": CAPABILITIES, "clientInfo": {"name": "t"}}
             await host.ask("initialize", params)

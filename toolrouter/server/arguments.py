@@ -62,7 +62,7 @@ class ArgumentChecks:
 
         self._deadline = time.thread_time() + _TIME_LIMIT_S
         try:
-            found = list(islice(self._validator(tool).iter_errors(arguments), MAX_FAULTS))
+            found = list(islice(self._validator(tool).iter_errors(_given(tool, arguments)), MAX_FAULTS))
         except (
             _TookTooLong,
             RecursionError,
@@ -124,6 +124,15 @@ class ArgumentChecks:
             yield from check(validator, value, instance, schema) or ()
 
         return timed
+
+
+def _given(tool: Tool, arguments: JsonObject) -> JsonObject:
+    """Without what is null and optional: models write null for "not given", and servers read it so."""
+    if None not in arguments.values():
+        return arguments
+    required = tool.input_schema.get("required")
+    needed = required if isinstance(required, list) else ()
+    return {name: value for name, value in arguments.items() if value is not None or name in needed}
 
 
 def _nothing(validator: Any, value: Any, instance: Any, schema: JsonObject) -> tuple[()]:

@@ -21,6 +21,7 @@ from toolrouter.types import JsonObject, Server
 from toolrouter.upstream.carrier import LOGIN, failure_of
 from toolrouter.upstream.connection import CLIENT_INFO, HANDSHAKE, META, MODERN, Connection
 
+UNSUPPORTED_VERSION = -32022
 PROBE_S = 3.0
 """How long `server/discover` is waited for before `initialize` is sent as well."""
 
@@ -114,7 +115,19 @@ async def _discover(connection: Connection, limits: Limits) -> JsonObject:
         META + "clientInfo": CLIENT_INFO,
         META + "clientCapabilities": connection.capabilities,
     }
-    return await _ask(connection, "server/discover", {"_meta": envelope}, limits)
+    params: JsonObject = {"_meta": envelope}
+    try:
+        return await _ask(connection, "server/discover", params, limits)
+    except RpcError as refusal:
+        if not _offers_modern(refusal):
+            raise
+        return await _ask(connection, "server/discover", params, limits)
+
+
+def _offers_modern(refusal: RpcError) -> bool:
+    """A version that is refused and offered in one breath is to be asked for once more (2026-07-28, versioning)."""
+    offered = refusal.data.get("supported") if isinstance(refusal.data, dict) else None
+    return refusal.code == UNSUPPORTED_VERSION and isinstance(offered, list) and MODERN in offered
 
 
 async def _initialize(connection: Connection, limits: Limits) -> JsonObject:
