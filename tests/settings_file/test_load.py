@@ -71,7 +71,7 @@ def test_toml_has_the_same_shape() -> None:
             "line 3: toolrouter.search.kk is not a setting. Did you mean `k`?",
         ),
         ('{"toolrouter": {"sarch": {}}}', "toolrouter.sarch is not a setting. Did you mean `search`?"),
-        ('{"toolrouter": {"search": {"zzz": 3}}}', "Known here: k, min_score, retriever, token_budget."),
+        ('{"toolrouter": {"search": {"zzz": 3}}}', "Known here: k, lean, min_score, retriever, token_budget."),
         ('{"toolrouter": {"exposure": "serach"}}', "Did you mean `search`?"),
         ('{"toolrouter": {"search": {"k": 99}}}', "toolrouter.search.k must be less than or equal to 50, not 99"),
         ('{"toolrouter": {"search": {"k": "many"}}}', "must be an integer"),
