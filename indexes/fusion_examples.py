@@ -125,7 +125,6 @@ def sampled_examples(
     *,
     catalogs: int,
     seed: int,
-    per_catalog: int = PER_CATALOG,
     strangers: Sequence[Row] = (),
 ) -> list[Example]:
     """Return examples over catalogs of randomly chosen servers, some of whose tools are left out.
@@ -147,7 +146,7 @@ def sampled_examples(
         if rows:
             catalog = _SampledCatalog(rows, vectors, embedder)
             neighbours = {tool for tool, part in part_of.items() if part in chosen}
-            asked = _asked(queries, {row["id"] for row in rows}, neighbours, rng=rng, count=per_catalog)
+            asked = _asked(queries, {row["id"] for row in rows}, neighbours, rng=rng, count=PER_CATALOG)
             found += catalog.examples(asked)
     return found
 

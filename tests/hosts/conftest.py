@@ -26,7 +26,7 @@ def keys() -> Iterator[Keys]:
     kept = Keys()
 
     class Memory(KeyringBackend):  # type: ignore[misc, unused-ignore]
-        priority = 1  # type: ignore[assignment, unused-ignore]
+        priority = -1  # type: ignore[assignment, unused-ignore] # or the backend that chains all would keep it
 
         def get_password(self, service: str, username: str) -> str | None:
             return kept.entries.get((service, username))
