@@ -98,7 +98,7 @@ def test_a_set_gives_an_example_per_query() -> None:
 
 
 def test_sampled_catalogs_hold_all_three_kinds_and_gold_where_it_is_said() -> None:
-    found = sampled_examples(TOOLS, QUERIES, HashEmbedder(dimensions=256), catalogs=12, seed=1)
+    found = sampled_examples(TOOLS, QUERIES, HashEmbedder(dimensions=256), catalogs=40, seed=1)
     kinds = {example.kind.split(":")[0] for example in found}
     assert kinds == {"in", "near", "far"}
     assert all(example.gold.any() == example.kind.startswith("in") for example in found)
