@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arms import ARMS, REFERENCES, about
+from benchmarks.headlines import headlines
 from benchmarks.markdown import read_result, table_of
 from toolrouter.evaluation.bootstrap import macro
 
@@ -256,56 +257,6 @@ def hosts_table(folder: Path) -> list[str]:
     return table_of(["figure", "value"], rows)
 
 
-def headlines(folder: Path) -> list[str]:
-    """The few rows of the README in the root."""
-    rows = [row for row in (_surface_row(folder), _start_row(folder), *_hosts_rows(folder), _call_row(folder)) if row]
-    return table_of(["what", "figure", "command"], rows)
-
-
-def _surface_row(folder: Path) -> list[str] | None:
-    found = read_result(folder / "surface.json")
-    if not found:
-        return None
-    what = f"what a model is shown with {found['servers']} servers, {found['tools']} tools"
-    figure = f"{found['surface_tokens']} o200k tokens instead of {found['everything_tokens']:,}"
-    return [what, figure, "`python -m benchmarks.surface`"]
-
-
-def _start_row(folder: Path) -> list[str] | None:
-    found = read_result(folder / "start.json")
-    if not found:
-        return None
-    what = "start to the first `tools/list` in one process, known servers, one of 8 exits and one hangs"
-    figure = f"{found['warm_over_trivial']:.2f} of the time of a trivial server on the SDK"
-    return [what, figure, "`python -m benchmarks.start`"]
-
-
-def _hosts_rows(folder: Path) -> list[list[str]]:
-    found = read_result(folder / "start_hosts.json")
-    if not found or "start_30" not in found:
-        return []
-    start, command = found["start_30"], "`python -m benchmarks.start_hosts`"
-    running, started = (start[f"connector, daemon {word}"]["p50"] for word in ("running", "started"))
-    others = [f"{name} {start[name]['p50']:.1f} s" for name in start if "proxy" in name]
-    figure = "; ".join([f"{running:.2f} s, {started:.2f} s when the daemon has to start", *others])
-    shared = found["sharing"]["3"]
-    direct, routed = shared["direct"], shared["router, all called"]
-    less = f"{routed['processes']} processes, {routed['mb']:,.0f} MB"
-    memory = f"{less} instead of {direct['processes']}, {direct['mb']:,.0f} MB"
-    return [
-        ["start to the first `tools/list` through the daemon, 30 servers", figure, command],
-        [f"3 hosts of {SHARED} servers, all called", memory, command],
-    ]
-
-
-def _call_row(folder: Path) -> list[str] | None:
-    found = (read_result(folder / "call_latency.json") or {}).get("stdio", {}).get("1")
-    if not found:
-        return None
-    figure = f"{found['added_p50_ms']:.1f} ms"
-    return ["what the router adds to a stdio call, p50", figure, "`python -m benchmarks.call_latency`"]
-
-
 def tokens_table(folder: Path) -> list[str]:
     bundles = (read_result(folder / "tokens.json") or {}).get("bundles", [])
     rows = [
@@ -344,7 +295,7 @@ TABLES: dict[str, Callable[[Path], list[str]]] = {
     "router": router_table,
     "hosts": hosts_table,
     "tokens": tokens_table,
-    "headlines": headlines,
+    "headlines": lambda folder: headlines(folder, read_results(folder)),
 }
 
 
