@@ -130,7 +130,7 @@ def test_what_hosts_pay_is_in_both_tables(tmp_path: Path) -> None:
     table = "\n".join(report.hosts_table(tmp_path))
     assert "30 servers: FastMCP proxy | p50 0.20 s" in table
     assert "kill -9 in 2 orders | 1 |" in table
-    headlines = "\n".join(report.headlines(tmp_path))
+    headlines = "\n".join(report.TABLES["headlines"](tmp_path))
     assert "0.20 s, 0.20 s when the daemon has to start; FastMCP proxy 0.2 s" in headlines
     assert "25 processes, 1,200 MB instead of 60, 3,000 MB" in headlines
 
