@@ -17,20 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arms import ARMS, REFERENCES, about
-from benchmarks.headlines import headlines
+from benchmarks.headlines import OURS, SHARED, Results, headlines
 from benchmarks.markdown import read_result, table_of
 from toolrouter.evaluation.bootstrap import macro
 
 RESULTS = Path(__file__).parent / "results"
 READMES = (Path(__file__).parent / "README.md", Path(__file__).parent.parent / "README.md")
-OURS = "toolrouter_hybrid"
 NONE = "n/a"
 HELD_OUT = " °"
 """Behind a set that our arms were measured on with a model of its own, which was trained without it."""
-SHARED = 20
-"""Servers of each host in the figures about sharing."""
 MEASURES = ("Recall@5", "NDCG@10")
-Results = dict[tuple[str, str], dict[str, Any]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

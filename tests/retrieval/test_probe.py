@@ -13,11 +13,12 @@ from toolrouter.guard.admission import admitter
 from toolrouter.guard.review import decide
 from toolrouter.guard.standing import SET_UP_TOGETHER_S
 from toolrouter.guard.subjects import subjects
-from toolrouter.retrieval.probe import MOST_SHARE, _queries, dominates, share_of_wins
+from toolrouter.retrieval.capabilities import capabilities
+from toolrouter.retrieval.probe import MOST_SHARE, dominates, share_of_wins
 from toolrouter.server.probing import probe_newcomers
 from toolrouter.types import Status
 
-PARROTS = [definition(f"t{number}", query) for number, query in enumerate(_queries()[:250:5])]
+PARROTS = [definition(f"t{number}", query) for number, query in enumerate(capabilities()[:250:5])]
 
 
 def test_a_server_that_parrots_ordinary_questions_fails() -> None:

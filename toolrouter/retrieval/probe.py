@@ -16,6 +16,7 @@ from typing import Final
 
 from toolrouter.catalog.text import lexical_fields
 from toolrouter.index.bm25f import Bm25f
+from toolrouter.retrieval.capabilities import capabilities
 from toolrouter.types import Tool
 
 MOST_SHARE: Final = 0.075
@@ -33,7 +34,7 @@ def dominates(new: Sequence[Tool], others: Sequence[Tool]) -> bool:
 def share_of_wins(new: Sequence[Tool], others: Sequence[Tool]) -> float:
     """Return the share of all probes in which one of these tools comes first, beside others and the reference."""
     index = Bm25f([*map(_fields, new), *map(_fields, others), *_reference()])
-    first = [row for query in _queries() for row, _ in index.search(query, 1)]
+    first = [row for query in capabilities() for row, _ in index.search(query, 1)]
     return sum(row < len(new) for row in first) / max(1, len(first))
 
 
@@ -45,13 +46,6 @@ def _fields(tool: Tool) -> Mapping[str, str]:
         input_schema=tool.input_schema,
         title=tool.title,
     )
-
-
-@cache
-def _queries() -> tuple[str, ...]:
-    """What people ask programs to do in general: written for no server, so that an honest one wins only its own."""
-    lines = (files("toolrouter") / "data" / "capabilities.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 @cache

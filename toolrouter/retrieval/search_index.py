@@ -6,7 +6,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from threading import Lock
 from typing import Final
 
@@ -21,6 +20,7 @@ from toolrouter.index.faiss_index import FaissIndex
 from toolrouter.index.thesaurus import related_words
 from toolrouter.ports import Embedder, Store, Vectors
 from toolrouter.retrieval.actions import action_of_tool
+from toolrouter.retrieval.capabilities import capabilities
 from toolrouter.retrieval.cost import cost_tokens
 from toolrouter.retrieval.fairness import Standing
 from toolrouter.retrieval.features import ToolFacts
@@ -186,8 +186,7 @@ def _capabilities(embedder: Embedder, store: Store | None) -> Vectors | None:
     """Return the vectors of what programs do, for models whose fusion was fitted to compare with them."""
     if not hasattr(embedder, "model"):
         return None
-    text = (files("toolrouter") / "data" / "capabilities.txt").read_text(encoding="utf-8")
-    return embed_cached(embedder, store, [line for line in text.splitlines() if line and not line.startswith("#")])
+    return embed_cached(embedder, store, capabilities())
 
 
 def about(server: Server | None) -> str:

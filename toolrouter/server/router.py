@@ -28,7 +28,7 @@ from toolrouter.server.gates import Gates, Record
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.kept import KeptResults
 from toolrouter.server.offerings import Offerings
-from toolrouter.server.parking import Parking
+from toolrouter.server.parking import Parking, Sends
 from toolrouter.server.results import asks_for_input, error_result
 from toolrouter.server.standing import is_unavailable, ranked_by_standing
 from toolrouter.server.starting import told_while_starting
@@ -59,19 +59,8 @@ class UpstreamState(Protocol):
     def error(self) -> str: ...
 
 
-class CallsUpstreams(Protocol):
+class CallsUpstreams(Sends, Protocol):
     """The part of a fleet that the router uses."""
-
-    async def request(
-        self,
-        alias: str,
-        method: str,
-        params: JsonObject | None,
-        *,
-        timeout_s: float | None = None,
-        on_progress: OnProgress | None = None,
-        before_send: Callable[[], None] | None = None,
-    ) -> JsonObject: ...
 
     async def watch(self, alias: str, uri: str) -> None: ...
     async def unwatch(self, alias: str, uri: str) -> None: ...
