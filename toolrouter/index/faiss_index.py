@@ -23,6 +23,8 @@ SHARE_PROBED: Final = 6
 """One list in so many is searched, within the two bounds."""
 TRAINED_PER_LIST: Final = 40
 ROUNDS: Final = 8
+FEW_QUERIES: Final = 16
+"""So many are searched for in the caller's thread alone."""
 
 Rows = NDArray[np.int64]
 
@@ -34,9 +36,10 @@ class FaissIndex:
         """Copies the vectors."""
         import faiss
 
+        self._library: Any = faiss
         self._count, self._dimensions = len(vectors), int(vectors.shape[1])
         self._exact = self._count <= exact_rows
-        library: Any = faiss
+        library = self._library
         given = np.ascontiguousarray(vectors, np.float32)
         self._index: Any = (
             library.IndexFlatIP(self._dimensions) if self._exact else _lists(library, self._dimensions, given)
@@ -57,9 +60,22 @@ class FaissIndex:
         wanted = max(min(k, self._count), 0)
         if not wanted or not len(queries):
             return np.zeros((len(queries), wanted), np.float32), np.zeros((len(queries), wanted), np.int64)
-        similarities, rows = self._index.search(np.ascontiguousarray(queries, np.float32), wanted)
+        given = np.ascontiguousarray(queries, np.float32)
+        similarities, rows = (
+            self._search_alone(given, wanted) if len(given) <= FEW_QUERIES else self._index.search(given, wanted)
+        )
         order = np.lexsort((rows, -similarities), axis=1)
         return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+    def _search_alone(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+        """Search in this thread: several gain nothing for a few vectors, and wait for each other on a busy machine."""
+        threads = self._library.omp_get_max_threads()
+        self._library.omp_set_num_threads(1)
+        try:
+            found: tuple[Vectors, Rows] = self._index.search(queries, k)
+        finally:
+            self._library.omp_set_num_threads(threads)
+        return found
 
     def vectors(self, rows: Rows | None = None) -> Vectors:
         """Return the vectors of some rows, or of all."""

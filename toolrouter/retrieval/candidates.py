@@ -126,7 +126,8 @@ def _dense(index: SearchIndex, vector: Vectors | None, best: Floats, rows: Rows)
 def _elsewhere(dense: DenseSide, vector: Vectors) -> float | None:
     if dense.capabilities is None or dense.familiar is None:
         return None
-    return float((dense.capabilities @ vector - dense.familiar).max())
+    # Not a matrix product: that one starts threads, which take longer than the sums do.
+    return float((np.einsum("ij,j->i", dense.capabilities, vector) - dense.familiar).max())
 
 
 def _lexical(index: SearchIndex, terms: Sequence[QueryTerm], scores: Floats, rows: Rows) -> LexicalEvidence:
