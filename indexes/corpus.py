@@ -7,6 +7,7 @@ serve it; tools are grouped by server, since a server's other tools are the nega
 import json
 import random
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from toolrouter.catalog.text import split_name, tool_text
 _WORDS = re.compile(r"[a-z0-9]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 TWIN_JACCARD = 0.6
+_SERVER_WORDS = frozenset(("mcp", "server", "toolsdk", "api", "io", "com"))
+HELD_OUT_PERCENT = 35
+"""Of the servers whose tools `queries.jsonl` asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ def read_examples(path: Path, default_kind: str = "task") -> list[Example]:
     return [Example(row["query"], tuple(row["relevant"]), row.get("kind", default_kind)) for row in _rows(path)]
 
 
+def is_held_out(server: str) -> bool:
+    """Whether the queries of `queries.jsonl` for this server's tools are kept from the model, to fit the fusion on."""
+    return zlib.crc32(server.encode()) % 100 < HELD_OUT_PERCENT
+
+
 def are_twins(one: Tool, other: Tool) -> bool:
     """Whether the two tools would serve the same queries, so that neither is a negative of the other's queries."""
     if one.id == other.id:
@@ -96,6 +105,20 @@ def name_query(tool: Tool, rng: random.Random) -> str:
     server = split_name(tool.server).replace("mcp", "").replace("server", "").split()
     rng.shuffle(words)
     return misspell(" ".join(server[-1:] * (rng.random() < 0.6) + words[:4]), rng, rate=0.5)
+
+
+def phrase(tool: Tool, rng: random.Random) -> str:
+    """Ask for a tool in the words of its name, as somebody does who knows the product; mostly naming it."""
+    words = split_name(tool.name).split()
+    server = [word for word in split_name(tool.server).split() if word not in _SERVER_WORDS][-2:]
+    product = " ".join(server)
+    words = [word for word in words if word not in server] or words
+    if len(words) > 2 and rng.random() < 0.3:
+        words = [*words[1:], words[0]] if rng.random() < 0.5 else words[1:]
+    elif len(words) > 1 and rng.random() < 0.5:
+        words = [words[0], rng.choice(("a", "the", "my")), *words[1:]]
+    text = " ".join(words)
+    return rng.choice((f"{product} {text}", f"{text} in {product}", f"{text} with {product}", text)).strip()
 
 
 def misspell(text: str, rng: random.Random, rate: float = 0.4) -> str:

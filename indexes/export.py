@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", required=True, help="folder or name of a sentence-transformers model")
     parser.add_argument("--out", type=Path, default=Path("toolrouter/data/model"))
     parser.add_argument("--name", default="toolrouter-minilm")
-    parser.add_argument("--version", default="1")
+    parser.add_argument("--version", default="2")
     parser.add_argument("--max-tokens", type=int, default=128)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)

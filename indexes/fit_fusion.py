@@ -5,8 +5,8 @@
 Weights are fitted on sets that may be trained on, and on catalogs sampled from them, where queries lack their tool.
 Sets that may not be are measured alone. With `--leave-out` each fitted set is also measured under weights that never
 saw it. Similarities of queries that the model was trained on are too good to learn from: `--unseen SET=FOLDER` names
-for a set a model that was trained without it, and over the tools of our own set mostly `queries.jsonl` is asked, which
-was written after the training.
+for a set a model that was trained without it, and over the tools of our own set mostly those of `queries.jsonl` are
+asked that training leaves out.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from indexes.corpus import is_held_out, make_tool, phrase
 from indexes.fusion_examples import (
     Example,
     RememberingEmbedder,
@@ -41,7 +42,7 @@ logger = logging.getLogger("fit_fusion")
 FITTED = ("azure_mcp", "mongodb_mcp", "apibank", "toolalpaca", "bfcl_multi_turn", "metatool", "bfcl", "sealtools")
 MEASURED = ("ours_dev", "mcptoolbench_pp", "ultratool", "mcpm_server_examples")
 WHOLE = "train_queries"
-UNSEEN_QUERIES = Path(__file__).with_name("queries.jsonl")
+QUERIES = Path(__file__).with_name("queries.jsonl")
 SEEN_KINDS = ("lang", "short", "multi", "none")
 WEIGHT_OF_WHOLE = 1.5
 STRANGERS = ("metatool", "apibank")
@@ -54,6 +55,7 @@ teach less than what a person who names a server means."""
 THRESHOLD_SET, ANSWERED = "ours_dev", 0.952
 """The threshold is where this share of the answerable queries of this set is answered."""
 MOST_SAMPLED = 3_000
+PHRASES = 1_200
 SEED = 20261121
 OF_VECTORS = (
     "cosine",
@@ -144,8 +146,25 @@ class OwnRows:
 
 def own_rows(folder: Path) -> OwnRows:
     """Return the queries that the model has not seen, and those it has of the kinds that are among no others."""
+    tools = read_rows(folder / "tools.jsonl")
+    server = {tool["id"]: tool["server"] for tool in tools}
     seen = [row for row in read_rows(folder / "queries.jsonl") if row["kind"].split(":")[0] in SEEN_KINDS]
-    return OwnRows(read_rows(folder / "tools.jsonl"), [*limited(read_rows(UNSEEN_QUERIES), 3_000), *seen])
+    unseen = [row for row in read_rows(QUERIES) if all(is_held_out(server[tool]) for tool in row["relevant"])]
+    return OwnRows(tools, [*limited(unseen, MOST_SAMPLED), *seen, *_phrases(tools)])
+
+
+def _phrases(tools: Sequence[Row]) -> list[Row]:
+    """Return queries in the tools' own words: those who wrote the others avoided them."""
+    rng = random.Random(SEED)
+    return [
+        {
+            "id": f"phrase {tool['id']}",
+            "kind": "phrase",
+            "query": phrase(make_tool(tool), rng),
+            "relevant": [tool["id"]],
+        }
+        for tool in limited(tools, PHRASES)
+    ]
 
 
 def fitted_groups(

@@ -64,6 +64,12 @@ def test_respelling_gives_the_words_as_tools_write_them(index: Bm25f) -> None:
     assert index.respell("list branches") == ""
 
 
+def test_compounds_are_found_however_they_are_written() -> None:
+    index = Bm25f([{"name": "list_todos"}, {"name": "create_merge_request"}, {"name": "dos_prompt"}])
+    assert index.search("my to-dos", 3)[0][0] == 0
+    assert index.search("open mergerequests", 3)[0][0] == 1
+
+
 def test_an_empty_index_answers_nothing() -> None:
     index = Bm25f([])
     assert index.search("anything", 5) == []

@@ -85,7 +85,18 @@ def test_the_shipped_files_are_what_the_manifest_says() -> None:
     assert read_manifest(builtin_folder()).dimensions == 384
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "manifest.json"])
+def test_a_model_may_do_without_maps_and_is_then_another_one(copy: Path) -> None:
+    turned = OnnxEmbedder(folder=copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["files"]["maps.npz"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    plain = OnnxEmbedder(folder=copy)
+    assert plain.name != turned.name
+    cosine = float((plain.embed_queries(["refund a payment"]) @ turned.embed_queries(["refund a payment"]).T).item())
+    assert 0.5 < cosine < 0.999
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "manifest.json", "maps.npz"])
 def test_a_missing_file_is_named_with_the_fix(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(ModelError, match=rf"{name}.*Reinstall toolrouter"):
@@ -105,7 +116,10 @@ def test_an_unreadable_manifest_is_an_error_of_ours(copy: Path, content: str) ->
         OnnxEmbedder(folder=copy)
 
 
-@pytest.mark.parametrize(("name", "says"), [("model.onnx", "corrupt"), ("tokenizer.json", "cannot be loaded")])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("model.onnx", "corrupt"), ("tokenizer.json", "cannot be loaded"), ("maps.npz", "cannot be loaded")],
+)
 def test_a_corrupt_file_is_an_error_of_ours_at_the_first_text(copy: Path, name: str, says: str) -> None:
     size = (copy / name).stat().st_size
     (copy / name).write_bytes(b"\x00" * size)

@@ -60,6 +60,14 @@ def test_the_shipped_weights_calibrate_without_changing_the_order(profile: str) 
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
 
+def test_a_query_much_nearer_to_what_is_done_elsewhere_is_hardly_served_unless_it_names_a_server() -> None:
+    entry = json.loads(json.dumps(ENTRY).replace('"words"', '"elsewhere"'))
+    fusion, scores = parse_fusion(entry), np.array([3.0], np.float32)
+    near, far = table(elsewhere=0.1), table(elsewhere=0.3)
+    assert fusion.fit(scores, far) < 0.2 < 0.8 < fusion.fit(scores, near)
+    assert fusion.fit(scores, table(elsewhere=0.3, server_named=1.0)) > 0.8
+
+
 def test_a_single_candidate_has_a_probability() -> None:
     found = load_fusion(GENERIC).probabilities(np.array([1.0], np.float32), table(cosine=0.5))
     assert 0 <= found[0] <= 1

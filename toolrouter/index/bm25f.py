@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,9 @@ SHARES: Final = ((), (1.0,), (0.7, 0.3), (0.6, 0.25, 0.15))
 """How sure each of the meanings of a misspelt word is, by their number."""
 MAX_QUERY_WORDS: Final = 256
 MAX_RESPELT: Final = 8
+MIN_COMPOUND_LETTERS: Final = 4
+MIN_PART_LETTERS: Final = 4
+"""Of each half of a compound: shorter ones are found in words that are no compounds."""
 
 Floats = NDArray[np.float32]
 
@@ -117,19 +121,36 @@ class Bm25f:
         return weight
 
     def terms(self, query: str) -> list[QueryTerm]:
-        """Return the query's distinct words, misspelt ones with what they may have meant."""
-        distinct = list(dict.fromkeys(words(query)))[:MAX_QUERY_WORDS]
+        """Return the query's distinct words, misspelt ones with what they may have meant, compounds either way."""
+        written = unstemmed(query)[: 2 * MAX_QUERY_WORDS]
+        distinct = list(dict.fromkeys([*map(stem, written), *self._joined(written)]))[:MAX_QUERY_WORDS]
         telling = [word for word in distinct if word not in STOP_WORDS] or distinct
         return [term for word in telling for term in self._meanings(word)]
+
+    def _joined(self, written: Sequence[str]) -> list[str]:
+        """Return the words that tools write as one and the query as two: `to-dos`, `work space`."""
+        pairs = (stem(one + other) for one, other in pairwise(written))
+        return [word for word in pairs if len(word) >= MIN_COMPOUND_LETTERS and word in self._terms]
 
     def _meanings(self, word: str) -> list[QueryTerm]:
         known = self._terms.get(word)
         if known is not None:
             return [QueryTerm(word, known, 1.0)]
+        if parts := self._parts(word):
+            return [QueryTerm(part, self._terms[part], 1 / len(parts)) for part in parts]
         near = self._spelling.near(word)
         return [
             QueryTerm(word, term, SPELLING_WEIGHT * share) for term, share in zip(near, SHARES[len(near)], strict=True)
         ] or [QueryTerm(word, -1, 1.0)]
+
+    def _parts(self, word: str) -> list[str]:
+        """Return the two words that tools write apart and the query as one: `mergerequest`; the likeliest cut."""
+        if not (word.isascii() and word.isalpha()):
+            return []
+        cuts = range(MIN_PART_LETTERS, len(word) - MIN_PART_LETTERS + 1)
+        split = [(stem(word[:cut]), stem(word[cut:])) for cut in cuts]
+        known = [pair for pair in split if all(part in self._terms and part not in STOP_WORDS for part in pair)]
+        return list(max(known, key=lambda pair: min(map(len, pair)))) if known else []
 
     def scores(self, terms: Sequence[QueryTerm]) -> Floats:
         """Return the BM25F score of every row for the words of one query."""

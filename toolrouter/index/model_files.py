@@ -14,6 +14,8 @@ from toolrouter.errors import ModelError
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
+MAPS: Final = "maps.npz"
+"""What turns the encoder's vectors further, queries and tools each in their own way; a model may do without."""
 FIX: Final = "Reinstall toolrouter, or choose another model under toolrouter.embedder in the config."
 
 
@@ -27,9 +29,15 @@ class Manifest:
     max_tokens: int
     query_prefix: str
     document_prefix: str
-    model_sha256: str
     sizes: dict[str, int]
+    """By file; those of the optional files that the model has are among them."""
     sha256: dict[str, str]
+
+    @property
+    def identity(self) -> str:
+        """What tells apart two models that somebody gave the same version: of all files that vectors depend on."""
+        hashes = [self.sha256[name] for name in (MODEL, MAPS) if name in self.sha256]
+        return hashes[0][:8] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()[:8]
 
 
 def builtin_folder() -> Path:
@@ -67,6 +75,7 @@ def verify_files(folder: Path) -> None:
 
 def _parse(document: dict[str, Any]) -> Manifest:
     entries: dict[str, dict[str, Any]] = document["files"]
+    names = [MODEL, TOKENIZER, *([MAPS] if MAPS in entries else [])]
     return Manifest(
         name=str(document["name"]),
         version=str(document["version"]),
@@ -74,9 +83,8 @@ def _parse(document: dict[str, Any]) -> Manifest:
         max_tokens=int(document["max_tokens"]),
         query_prefix=str(document.get("query_prefix", "")),
         document_prefix=str(document.get("document_prefix", "")),
-        model_sha256=str(entries[MODEL]["sha256"]),
-        sizes={name: int(entries[name]["bytes"]) for name in (MODEL, TOKENIZER)},
-        sha256={name: str(entries[name]["sha256"]) for name in (MODEL, TOKENIZER)},
+        sizes={name: int(entries[name]["bytes"]) for name in names},
+        sha256={name: str(entries[name]["sha256"]) for name in names},
     )
 
 

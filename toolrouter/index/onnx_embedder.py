@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +11,16 @@ import numpy as np
 
 from toolrouter.catalog.text import TOOL_TEXT_VERSION
 from toolrouter.errors import ModelError
-from toolrouter.index.model_files import FIX, MODEL, TOKENIZER, builtin_folder, read_manifest, verify_files
+from toolrouter.index.model_files import (
+    FIX,
+    MAPS,
+    MODEL,
+    TOKENIZER,
+    Manifest,
+    builtin_folder,
+    read_manifest,
+    verify_files,
+)
 from toolrouter.ports import Vectors
 
 if TYPE_CHECKING:
@@ -20,6 +29,8 @@ if TYPE_CHECKING:
 
 BATCH_TOKENS: Final = 1_024
 BATCH_TEXTS: Final = 16
+QUERY_MAP: Final = "query"
+TEXT_MAP: Final = "text"
 CHARACTERS_PER_TOKEN: Final = 16
 """Text beyond so many characters per token the model reads is cut before it is tokenised."""
 
@@ -38,8 +49,7 @@ class OnnxEmbedder:
     @property
     def name(self) -> str:
         manifest = self._manifest
-        # The hash tells apart two exports that somebody gave the same version.
-        return f"{manifest.name}-{manifest.version}-{manifest.model_sha256[:8]}-text{TOOL_TEXT_VERSION}"
+        return f"{manifest.name}-{manifest.version}-{manifest.identity}-text{TOOL_TEXT_VERSION}"
 
     @property
     def model(self) -> str:
@@ -56,28 +66,39 @@ class OnnxEmbedder:
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for batch in _batches([len(encoding.ids) for encoding in encoded]):
             vectors[batch] = model.run([encoded[row] for row in batch])
-        return vectors
+        return mapped(vectors, model.maps.get(TEXT_MAP))
 
     def embed_queries(self, queries: Sequence[str]) -> Vectors:
         """Embeds each query by itself, so that its vector never depends on what it was asked with."""
         model = self._loaded()
         vectors = np.zeros((len(queries), self.dimensions), np.float32)
         for row, query in enumerate(queries):
-            vectors[row] = model.run([model.encode(self._manifest.query_prefix + query)])[0]
+            encoded = [model.encode(self._manifest.query_prefix + query)]
+            vectors[row] = mapped(model.run(encoded), model.maps.get(QUERY_MAP))[0]
         return vectors
 
     def _loaded(self) -> _Model:
         with self._loading:
             if self._model is None:
-                self._model = _Model(self._folder, max_tokens=self._manifest.max_tokens, threads=self._threads)
+                self._model = _Model(self._folder, self._manifest, threads=self._threads)
             return self._model
 
 
+def mapped(vectors: Vectors, turn: Vectors | None) -> Vectors:
+    """Return unit vectors moved by a linear map of themselves, unit vectors again."""
+    if turn is None:
+        return vectors
+    moved = vectors + vectors @ turn
+    found: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+    return found
+
+
 class _Model:
-    def __init__(self, folder: Path, *, max_tokens: int, threads: int) -> None:
-        self._max_characters = max_tokens * CHARACTERS_PER_TOKEN
-        self._tokenizer = _load_tokenizer(folder, max_tokens)
+    def __init__(self, folder: Path, manifest: Manifest, *, threads: int) -> None:
+        self._max_characters = manifest.max_tokens * CHARACTERS_PER_TOKEN
+        self._tokenizer = _load_tokenizer(folder, manifest.max_tokens)
         self._session = _load_session(folder, threads)
+        self.maps = _load_maps(folder) if MAPS in manifest.sizes else {}
         self._inputs = frozenset(given.name for given in self._session.get_inputs())
 
     def encode(self, text: str) -> Encoding:
@@ -121,6 +142,15 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     return tokenizer
+
+
+def _load_maps(folder: Path) -> Mapping[str, Vectors]:
+    path = folder / MAPS
+    try:
+        with np.load(path) as stored:
+            return {name: stored[name].astype(np.float32) for name in (QUERY_MAP, TEXT_MAP)}
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"The maps {path} cannot be loaded ({error}). {FIX}") from error
 
 
 def _load_session(folder: Path, threads: int) -> InferenceSession:
