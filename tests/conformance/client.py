@@ -43,9 +43,10 @@ def main(url: str) -> None:
 class Host:
     """One request after the other; what the server asks meanwhile is answered."""
 
-    def __init__(self, router: subprocess.Popen[str], *, modern: bool) -> None:
+    def __init__(self, router: subprocess.Popen[str], *, modern: bool, abilities: Json = ABILITIES) -> None:
         self.router = router
         self.modern = modern
+        self.abilities = abilities
         self.ids = itertools.count(1)
 
     def open(self, version: str) -> None:
@@ -53,7 +54,7 @@ class Host:
         if self.modern:
             self.ask("server/discover", {})
             return
-        self.ask("initialize", {"protocolVersion": version, "capabilities": ABILITIES, "clientInfo": info})
+        self.ask("initialize", {"protocolVersion": version, "capabilities": self.abilities, "clientInfo": info})
         self.write({"method": "notifications/initialized"})
 
     def do_everything(self, calls: list[Json] | None) -> None:
@@ -87,7 +88,7 @@ class Host:
         request_id = next(self.ids)
         prefix = "io.modelcontextprotocol/"
         if self.modern:
-            envelope = {prefix + "protocolVersion": MODERN, prefix + "clientCapabilities": ABILITIES}
+            envelope = {prefix + "protocolVersion": MODERN, prefix + "clientCapabilities": self.abilities}
             params = {**params, "_meta": envelope}
         self.write({"id": request_id, "method": method, "params": params})
         assert self.router.stdout is not None
