@@ -48,7 +48,7 @@ REQUESTS: dict[str, list[Request]] = {
         ("prompts/list", {}),
         ("prompts/get", {"name": "args-prompt", "arguments": {"city": "Paris"}}),
     ],
-    "fixture": [
+    "fix": [
         ("tools/call", {"name": "test_multiple_content_types", "arguments": {}}),
         ("resources/read", {"uri": "test://static-binary"}),
         ("prompts/get", {"name": "test_prompt_with_arguments", "arguments": {"arg1": "a", "arg2": "b"}}),
@@ -59,7 +59,7 @@ MORE: dict[str, list[Request]] = {
         ("tools/call", {"name": "get-structured-content", "arguments": {"location": "New York"}}),
         ("tools/call", {"name": "get-tiny-image", "arguments": {}}),
     ],
-    "fixture": [
+    "fix": [
         ("tools/list", {}),
         ("tools/call", {"name": "test_error_handling", "arguments": {}}),
         ("resources/list", {}),
@@ -89,7 +89,7 @@ def stage(request: pytest.FixtureRequest, npm: Npm, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp(request.param)
     servers = {
         "everything": [npm.node, npm.script("mcp-server-everything")],
-        "fixture": [sys.executable, str(FIXTURE)],
+        "fix": [sys.executable, str(FIXTURE)],
     }
     config = folder / "toolrouter.json"
     entries = {alias: {"command": command, "args": args} for alias, (command, *args) in servers.items()}
@@ -230,7 +230,7 @@ def test_a_client_searches_and_calls(client: tuple[str, Speak], stage: Stage) ->
             ("tools/list", {}),
             ("tools/call", {"name": "search_tools", "arguments": {"query": "add two numbers"}}),
             ("tools/call", {"name": "call_tool", "arguments": call}),
-            ("resources/read", {"uri": "fixture+test://static-text"}),
+            ("resources/read", {"uri": "fix+test://static-text"}),
             ("prompts/get", {"name": "everything__simple-prompt", "arguments": {}}),
         ],
         stage,
