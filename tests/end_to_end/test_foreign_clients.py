@@ -147,8 +147,8 @@ def inspector(scripts: Npm, era: str) -> Speak:
         if method == "tools/call":
             yield from ("--tool-name", params["name"], "--tool-args-json", json.dumps(params["arguments"]))
         elif method == "prompts/get":
-            yield from ("--prompt-name", params["name"], "--prompt-args")
-            yield from (f"{name}={value}" for name, value in params["arguments"].items())
+            given = [f"{name}={value}" for name, value in params["arguments"].items()]
+            yield from ("--prompt-name", params["name"], *(["--prompt-args", *given] if given else []))
         elif method == "resources/read":
             yield from ("--uri", params["uri"])
 
