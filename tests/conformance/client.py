@@ -12,12 +12,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
 MODERN = "2026-07-28"
 ABILITIES: Json = {"elicitation": {"form": {"applyDefaults": True}}, "sampling": {}, "roots": {}}
+TOOLLESS = {"initialize"}
+"""Scenarios whose server has no tools."""
+LISTED_S = LEFT_S = 60
 SAMPLES = {"string": "text", "integer": 5, "number": 3, "boolean": True, "array": [], "object": {}, "null": None}
 
 
@@ -43,9 +47,10 @@ def main(url: str) -> None:
 class Host:
     """One request after the other; what the server asks meanwhile is answered."""
 
-    def __init__(self, router: subprocess.Popen[str], *, modern: bool) -> None:
+    def __init__(self, router: subprocess.Popen[str], *, modern: bool, abilities: Json = ABILITIES) -> None:
         self.router = router
         self.modern = modern
+        self.abilities = abilities
         self.ids = itertools.count(1)
 
     def open(self, version: str) -> None:
@@ -53,11 +58,11 @@ class Host:
         if self.modern:
             self.ask("server/discover", {})
             return
-        self.ask("initialize", {"protocolVersion": version, "capabilities": ABILITIES, "clientInfo": info})
+        self.ask("initialize", {"protocolVersion": version, "capabilities": self.abilities, "clientInfo": info})
         self.write({"method": "notifications/initialized"})
 
     def do_everything(self, calls: list[Json] | None) -> None:
-        tools = self.ask("tools/list", {})["tools"]
+        tools = self.listed()
         given = [{"name": tool["name"], "arguments": example(tool["inputSchema"], tools)} for tool in tools]
         for call in calls or given:
             self.ask("tools/call", call)
@@ -66,6 +71,15 @@ class Host:
         for prompt in self.ask("prompts/list", {}).get("prompts", []):
             arguments = {each["name"]: "text" for each in prompt.get("arguments", [])}
             self.ask("prompts/get", {"name": prompt["name"], "arguments": arguments})
+
+    def listed(self) -> list[Json]:
+        """The tools, asked for again while toolrouter has not reached the server yet."""
+        deadline = time.monotonic() + (0 if os.environ.get("MCP_CONFORMANCE_SCENARIO") in TOOLLESS else LISTED_S)
+        while True:
+            tools: list[Json] = self.ask("tools/list", {})["tools"]
+            if tools or time.monotonic() > deadline:
+                return tools
+            time.sleep(0.2)
 
     def ask(self, method: str, params: Json) -> Json:
         """The result, with everything answered that is asked for; an error in place of one where there is one."""
@@ -87,7 +101,7 @@ class Host:
         request_id = next(self.ids)
         prefix = "io.modelcontextprotocol/"
         if self.modern:
-            envelope = {prefix + "protocolVersion": MODERN, prefix + "clientCapabilities": ABILITIES}
+            envelope = {prefix + "protocolVersion": MODERN, prefix + "clientCapabilities": self.abilities}
             params = {**params, "_meta": envelope}
         self.write({"id": request_id, "method": method, "params": params})
         assert self.router.stdout is not None
@@ -107,7 +121,7 @@ class Host:
     def close(self) -> None:
         assert self.router.stdin is not None
         self.router.stdin.close()
-        self.router.wait(20)
+        self.router.wait(LEFT_S)
 
 
 def reply(method: str, params: Json) -> Json:

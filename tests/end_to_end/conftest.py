@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,68 +13,43 @@ import anyio
 import pytest
 from mcp.client import Client
 
-from toolrouter.daemon.place import FileLock
+from tests.parts import Unavailable, find_node, node_modules
 
 BIN = Path(sys.executable).parent
-INSTALL_S = 400
-NPM_PACKAGES = (
-    "node@24.21.0",
+NPM_SERVERS = (
     "@modelcontextprotocol/server-everything@2026.8.31",
     "@modelcontextprotocol/server-filesystem@2026.8.31",
     "@modelcontextprotocol/server-memory@2026.8.31",
-    "@modelcontextprotocol/inspector@2.12.0",
-    "@modelcontextprotocol/sdk@1.32.2",
-    "@modelcontextprotocol/client@2.4.0",
 )
 
 
 @dataclass(frozen=True)
 class Npm:
-    """A folder with the packages above; `node` is new enough for all of them."""
+    """Packages from npm, and a Node that is new enough for all of them."""
 
-    folder: Path
-
-    @property
-    def node(self) -> str:
-        return str(self.folder / "node_modules" / "node" / "bin" / "node")
+    node: str
+    modules: Path
 
     def script(self, name: str) -> str:
-        return str((self.folder / "node_modules" / ".bin" / name).resolve())
+        return str((self.modules / ".bin" / name).resolve())
 
     def server(self, name: str, *args: str) -> dict[str, object]:
         return {"command": self.node, "args": [self.script(name), *args]}
 
 
+def npm_parts(name: str, packages: Sequence[str]) -> Npm:
+    """Skips, loudly, where Node or the registry is missing."""
+    try:
+        node = find_node()
+        return Npm(node, node_modules(name, packages, node))
+    except Unavailable as error:
+        pytest.skip(f"ACCEPTANCE TESTS WITH NODE PARTS DO NOT RUN: {error}")
+
+
 @pytest.fixture(scope="session")
 def npm() -> Npm:
-    """Installs the npm packages once per machine; skips, loudly, where Node or the registry is missing."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toolrouter-tests" / "npm"
-    if shutil.which("npm") is None:
-        _skip("Node.js with npm is not installed")
-    cache.mkdir(parents=True, exist_ok=True)
-    # Test processes run beside each other, and all of them want the packages.
-    turn = FileLock(str(cache / "installing"))
-    assert turn.acquire(INSTALL_S)
-    try:
-        _install(cache)
-    finally:
-        turn.release()
-    return Npm(cache)
-
-
-def _install(cache: Path) -> None:
-    stamp = cache / "installed.json"
-    if not stamp.exists() or json.loads(stamp.read_text()) != list(NPM_PACKAGES):
-        (cache / "package.json").write_text('{"private": true}')
-        install = ["npm", "install", "--no-audit", "--no-fund", "--no-save", *NPM_PACKAGES]
-        done = subprocess.run(install, cwd=cache, capture_output=True, text=True, timeout=INSTALL_S)
-        if done.returncode != 0:
-            _skip(f"the npm packages cannot be installed: {done.stderr[-300:]}")
-        stamp.write_text(json.dumps(list(NPM_PACKAGES)))
-
-
-def _skip(why: str) -> None:
-    pytest.skip(f"ACCEPTANCE TESTS WITH NODE PARTS DO NOT RUN: {why}")
+    """The servers above."""
+    return npm_parts("servers", NPM_SERVERS)
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from mcp.client import Client
 
 from tests.end_to_end.conftest import BIN, Finished, Npm, python_server, search
 
-HERE = Path(__file__).parent
-
 
 def text_of(result: object) -> str:
     return "\n".join(block.text for block in result.content if block.type == "text")  # type: ignore[attr-defined]
@@ -109,51 +107,3 @@ def test_npm_servers_work_with_effects_on_disk(
     )
     assert outside.code == 1
     assert outside.json()["isError"] is True
-
-
-@pytest.mark.parametrize("client", ["sdk_v1.mjs", "sdk_v2.mjs"])
-def test_the_typescript_sdk_searches_and_calls(
-    client: str, npm: Npm, write_config: Callable[..., Path], home: Path, toolrouter: Callable[..., Finished]
-) -> None:
-    config = write_config({"everything": npm.server("mcp-server-everything"), "time": python_server("mcp-server-time")})
-    assert toolrouter("index", "--config", str(config)).code == 0
-    for script in ("drive.mjs", client):
-        copy = npm.folder / f"{script}.{os.getpid()}"
-        copy.write_text((HERE / "clients" / script).read_text())
-        copy.replace(npm.folder / script)  # in one step: others may be reading it
-    calls = [
-        {"name": "search_tools", "arguments": {"query": "add two numbers"}},
-        {"name": "call_tool", "arguments": {"name": "everything__get-sum", "arguments": {"a": 2, "b": 40}}},
-    ]
-    router = [str(BIN / "toolrouter"), "serve", "--config", str(config)]
-    command = [npm.node, str(npm.folder / client), json.dumps(calls), *router]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=180, env={**os.environ, "TOOLROUTER_HOME": str(home)}
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert "search_tools" in answer["tools"]
-    assert "time" in answer["instructions"]
-    assert "everything__get-sum" in json.dumps(answer["results"][0])
-    assert "42" in json.dumps(answer["results"][1])
-
-
-@pytest.mark.parametrize("era", ["legacy", "modern"])
-def test_the_inspector_lists_and_calls_in_both_eras(
-    era: str, npm: Npm, write_config: Callable[..., Path], home: Path, toolrouter: Callable[..., Finished]
-) -> None:
-    config = write_config({"time": python_server("mcp-server-time")}, exposure="all")
-    assert toolrouter("index", "--config", str(config)).code == 0
-
-    def inspect(*args: str) -> str:
-        command = [npm.node, npm.script("mcp-inspector"), "--cli", "--protocol-era", era, "--format", "json", *args]
-        router = ["--", str(BIN / "toolrouter"), "serve", "--config", str(config)]
-        environment = {**os.environ, "TOOLROUTER_HOME": str(home)}
-        done = subprocess.run([*command, *router], capture_output=True, text=True, timeout=180, env=environment)
-        assert done.returncode == 0, done.stderr + done.stdout
-        return done.stdout
-
-    assert "time__convert_time" in inspect("--method", "tools/list")
-    arguments = json.dumps({"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"})
-    converted = inspect("--method", "tools/call", "--tool-name", "time__convert_time", "--tool-args-json", arguments)
-    assert "T21:00:00+09:00" in converted

@@ -145,6 +145,19 @@ async def test_changes_are_listed_once_however_often_they_are_announced(monkeypa
         assert len(watched.listings) == 2
 
 
+async def test_a_server_that_keeps_changing_is_listed_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("INTERVAL_S", 0.05), ("COALESCE_S", 0.01), ("CREDIT", 3.0), ("EARNED_S", 60.0)):
+        monkeypatch.setattr(lister, name, value)
+    async with fleet_of({"a": stub()}) as watched:
+        for listed in (2, 3, 4):
+            await watched.fleet.request("a", "stub/change", {"times": 1})
+            await watched.wait_until(lambda: len(watched.listings) == listed)  # noqa: B023 - called at once
+        await watched.fleet.request("a", "stub/change", {"times": 1})
+        with anyio.move_on_after(0.3):
+            await watched.wait_until(lambda: len(watched.listings) > 4)
+        assert len(watched.listings) == 4
+
+
 async def test_changes_of_a_new_era_server_are_heard_by_subscription(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lister, "INTERVAL_S", 0.1)
     async with fleet_of({"a": stub("modern")}) as watched:

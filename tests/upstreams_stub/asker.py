@@ -35,6 +35,13 @@ def text(value):
     return {"content": [{"type": "text", "text": value}]}
 
 
+def touch():
+    params = {"uri": "note://a"}
+    if LISTENER:
+        params["_meta"] = {META + "subscriptionId": LISTENER["id"]}
+    send({"method": "notifications/resources/updated", "params": params})
+
+
 def call(request_id, params):
     name, arguments, meta = params["name"], params.get("arguments") or {}, params.get("_meta") or {}
     if name == "ask":
@@ -52,10 +59,7 @@ def call(request_id, params):
             send({"method": "notifications/message", "params": {"level": level, "data": level + " words"}})
         return answer(request_id, text(json.dumps([LEVEL.get("level"), meta.get(META + "logLevel")])))
     if name == "touch":
-        params = {"uri": "note://a"}
-        if LISTENER:
-            params["_meta"] = {META + "subscriptionId": LISTENER["id"]}
-        send({"method": "notifications/resources/updated", "params": params})
+        touch()
         return answer(request_id, text("touched"))
     if name == "declared":
         return answer(request_id, text(json.dumps(meta.get(META + "clientCapabilities", LEVEL.get("declared")))))
@@ -107,5 +111,7 @@ for line in sys.stdin:
     message = json.loads(line)
     if "method" in message and "id" in message:
         handle(message["id"], message["method"], message.get("params") or {})
+    elif message.get("method") == "notifications/cancelled" and message["params"]["requestId"] in PENDING.values():
+        touch()
     elif "id" in message and message["id"] in PENDING:
         answer(PENDING.pop(message["id"]), text(json.dumps(message.get("result", message.get("error")))))

@@ -23,7 +23,7 @@ from toolrouter.upstream.negotiate import is_handshake
 from toolrouter.upstream.oauth_store import LoginStore
 from toolrouter.upstream.patience import LONGEST_FOR_CALLS_S, LONGEST_S, Patience
 from toolrouter.upstream.run import IDLE, RECONFIGURED, RENEWED, RESTARTED, WANTED_ENDS, Observers, Run, UpstreamStatus
-from toolrouter.upstream.standing import Standing
+from toolrouter.upstream.standing import ACKNOWLEDGED, Standing
 from toolrouter.wire.caller import CALLER
 from toolrouter.wire.jsonrpc import NotificationHandler
 from toolrouter.wire.waiter import OnProgress
@@ -309,13 +309,15 @@ class Keeper:
             self._era_hint = connection.server.protocol_version
             run.handshake_wanted = is_handshake(hint)
             run.lister = Lister(connection, self._limits, self.launch_hash, self._listed, self._note)
+            # Before it is listed: what changes after the listing is announced.
+            tasks.start_soon(self._standing.listen, connection, run.lister.changed)
             tasks.start_soon(run.lister.run)
             # The first listing comes before the first call: what changed since it was approved is seen in time.
             await run.lister.wait_first()
             self._report(ServerState.RUNNING, run.lister.error)
             await self._standing.renew(connection)
+            await self._standing.wait_heard()
             run.settled.set()
-            tasks.start_soon(self._standing.listen, connection, run.lister.changed)
             tasks.start_soon(self._stop_when_idle, run)
             await connection.peer.ended.wait()
             tasks.cancel_scope.cancel()
@@ -326,6 +328,8 @@ class Keeper:
         async def notified(method: str, params: JsonObject) -> None:
             if method.endswith("/list_changed") and run.lister is not None:
                 run.lister.changed()
+            if method == ACKNOWLEDGED:
+                self._standing.acknowledged()
             await on_notification(method, params)
 
         return notified

@@ -20,9 +20,10 @@ HEADSTART_S = 5.0
 COALESCE_S = 0.2
 """Changes announced within this time are listed once."""
 INTERVAL_S = 0.5
-LONGEST_INTERVAL_S = 60.0
-FORGIVEN = 8
-"""Least time between two listings that the server causes; after some in a row it doubles while it keeps on."""
+"""Least time between two listings that the server causes."""
+CREDIT = 30.0
+EARNED_S = 5.0
+"""So many listings a server may cause in quick succession, and one more in each such time."""
 MIN_FRESH_S = 60.0
 
 
@@ -56,8 +57,7 @@ class Lister:
         self._finished = anyio.Event()
         self._rounds = 0
         self._listed_at = 0.0
-        self._interval_s = INTERVAL_S
-        self._hasty = 0
+        self._credit = CREDIT
         self._ttl_s: float | None = None
 
     async def run(self) -> None:
@@ -127,12 +127,9 @@ class Lister:
         with anyio.move_on_after(fresh_s(self._ttl_s, self._limits)):
             await self._wanted.wait()
         quiet_s = anyio.current_time() - self._listed_at
-        hasty = quiet_s < max(2 * self._interval_s, 2.0)
-        self._hasty = self._hasty + 1 if hasty else 0
-        if self._hasty > FORGIVEN:
-            self._interval_s = min(2 * self._interval_s, LONGEST_INTERVAL_S)
-        elif not hasty:
-            self._interval_s = INTERVAL_S
-        with anyio.move_on_after(max(COALESCE_S, self._interval_s - quiet_s)):
+        self._credit = min(CREDIT, self._credit + quiet_s / EARNED_S)
+        interval_s = INTERVAL_S if self._credit >= 1 else EARNED_S
+        self._credit = max(0.0, self._credit - 1)
+        with anyio.move_on_after(max(COALESCE_S, interval_s - quiet_s)):
             await self._urgent.wait()
         self._urgent = anyio.Event()

@@ -23,6 +23,9 @@ LISTEN_TIMEOUT_S = 86_400.0
 LISTEN_AGAIN_S = 5.0
 LONGEST_LISTEN_PAUSE_S = 300.0
 WISH_TIMEOUT_S = 30.0
+HEARD_S = 2.0
+"""How long a 2026-07-28 server may take to confirm that it sends notices from now on."""
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _LISTS = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
 
@@ -34,6 +37,9 @@ class Standing:
         """The lowest level of log messages that any host wants; empty for none."""
         self._watched: Counter[str] = Counter()
         self._changed = anyio.Event()
+        self._listening = False
+        self._heard = anyio.Event()
+        self._heard.set()
 
     @property
     def watched(self) -> list[str]:
@@ -45,7 +51,9 @@ class Standing:
         if not self._watched[uri] and not connection.modern:
             await connection.request("resources/subscribe", {"uri": uri}, timeout_s=WISH_TIMEOUT_S)
         self._watched[uri] += 1
-        self._wake()
+        if self._watched[uri] == 1:
+            self._wake()
+            await self.wait_heard()
 
     async def unwatch(self, uri: str, connection: Connection | None) -> None:
         """One less does. Nobody watching any more, the server is told if it runs."""
@@ -73,13 +81,32 @@ class Standing:
         for uri in self.watched:
             await _wish(connection, "resources/subscribe", {"uri": uri})
 
+    def acknowledged(self) -> None:
+        """The server said that it sends notices from now on."""
+        self._heard.set()
+
+    async def wait_heard(self) -> None:
+        """Until no notice that is wanted can be missed any more, for a bounded time."""
+        with anyio.move_on_after(HEARD_S):
+            await self._heard.wait()
+
     async def listen(self, connection: Connection, on_gap: Callable[[], None]) -> None:
         """Keeps the stream of notices of a 2026-07-28 server open. `on_gap`: some may have been missed."""
+        self._listening = connection.modern
+        self._expect()
+        try:
+            await self._keep_listening(connection, on_gap)
+        finally:
+            self._listening = False
+            self._heard.set()
+
+    async def _keep_listening(self, connection: Connection, on_gap: Callable[[], None]) -> None:
         pause_s = LISTEN_AGAIN_S
         while connection.modern and not connection.broken:
             changed = self._changed = anyio.Event()
             wanted = self._wanted(connection)
             if not wanted:
+                self._heard.set()
                 await changed.wait()
                 continue
             opened = anyio.current_time()
@@ -128,7 +155,13 @@ class Standing:
             await _wish(connection, "logging/setLevel", {"level": self.level})
 
     def _wake(self) -> None:
+        self._expect()
         self._changed.set()
+
+    def _expect(self) -> None:
+        """Whoever waits to be heard waits for an acknowledgement from now on."""
+        if self._listening and self._heard.is_set():
+            self._heard = anyio.Event()
 
 
 async def _wish(connection: Connection, method: str, params: JsonObject) -> None:

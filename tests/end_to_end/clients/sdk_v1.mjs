@@ -1,6 +1,6 @@
-// Drives a stdio MCP server with the TypeScript SDK v1: argv = request JSON, command, ...args. Prints one JSON object.
+// The TypeScript SDK v1: argv = requests, command, ...args of a stdio server. See drive.mjs.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { drive } from "./drive.mjs";
 
-await drive({ Client, StdioClientTransport });
+await drive(Client, StdioClientTransport);

@@ -1,6 +1,6 @@
-// Drives a stdio MCP server with the TypeScript SDK v2: argv = request JSON, command, ...args. Prints one JSON object.
+// The TypeScript SDK v2: argv = requests, command, ...args of a stdio server. See drive.mjs.
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { drive } from "./drive.mjs";
 
-await drive({ Client, StdioClientTransport });
+await drive(Client, StdioClientTransport);
