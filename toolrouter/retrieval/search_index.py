@@ -167,7 +167,7 @@ def _embed(
     known = previous.vectors() if same and previous is not None else None
     vectors = embed_cached(embedder, store, texts, on_progress, known=known)
     embed = before.embed if same and before is not None else QueryVectors(embedder)
-    capabilities = before.capabilities if same and before is not None else _capabilities(embedder, store)
+    capabilities = before.capabilities if same and before is not None else _capabilities(embedder, store, on_progress)
     index = FaissIndex(vectors)
     return DenseSide(
         index, embed, tuple(text_key(text) for text in texts), capabilities, _familiar(index, capabilities)
@@ -182,11 +182,11 @@ def _familiar(index: FaissIndex, capabilities: Vectors | None) -> NDArray[np.flo
     return found
 
 
-def _capabilities(embedder: Embedder, store: Store | None) -> Vectors | None:
+def _capabilities(embedder: Embedder, store: Store | None, on_progress: Progress | None) -> Vectors | None:
     """Return the vectors of what programs do, for models whose fusion was fitted to compare with them."""
     if not hasattr(embedder, "model"):
         return None
-    return embed_cached(embedder, store, capabilities())
+    return embed_cached(embedder, store, capabilities(), on_progress)
 
 
 def about(server: Server | None) -> str:
