@@ -1,8 +1,8 @@
 """Hosts of the handshake era over Streamable HTTP, as an ASGI application.
 
 A host is a session: the peer that also serves hosts on stdio, and the streams that carry what it sends. An answer that
-is there at once goes out as JSON; what takes longer, or says something on its way, becomes a stream that can be taken
-up again.
+is there at once goes out in one piece; what takes longer, or says something on its way, becomes a stream that can be
+taken up again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from toolrouter.server.http_streams import Stream, Streams
+from toolrouter.server.http_streams import Stream, Streams, event_of
 from toolrouter.server.protocol import INVALID_REQUEST, LATEST_HANDSHAKE
 from toolrouter.server.session import HostSession, Wire
 from toolrouter.types import JsonObject
@@ -37,7 +37,7 @@ IDLE_S = 30 * 60
 """A session in which nothing is under way ends after this."""
 SWEEP_S = 60.0
 AT_ONCE_S = 0.1
-"""How long an answer is waited for before its request gets a stream."""
+"""How long an answer is waited for before its request gets a stream that can be taken up again."""
 PARSE_ERROR = -32700
 REQUEST_CANCELLED = -32800
 QUEUED_MESSAGES = 16
@@ -132,11 +132,11 @@ class HttpSessions:
         await session.take(message)
         with anyio.move_on_after(AT_ONCE_S):
             await stream.wait_first()
-        # Who cancels may be on the way out, and the SDK's client breaks at JSON that it no longer waits for.
-        if stream.ended and len(stream.events) == 1 and not stream.cancelled:
+        if stream.ended and len(stream.events) == 1:
             body = stream.events[0]
             session.streams.drop(stream)
-            await _reply(send, 200, [*_JSON, *session.headers], body)
+            # A stream of one event rather than JSON: the SDK's client breaks at JSON that comes when it is leaving.
+            await _reply(send, 200, [*_EVENTS, *session.headers], event_of(body))
             if opens and "error" in json.loads(body):
                 self._end(session)
         else:
@@ -165,7 +165,7 @@ class HttpSessions:
         await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *session.headers]})
         # Older hosts cannot read an event without data.
         resumable = session.host.version >= LATEST_HANDSHAKE and stream is not session.streams.standing
-        limit_s = self._poll_after_s() if resumable else None
+        limit_s = self._poll_after_s() if resumable and after is None else None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
             with anyio.move_on_after(limit_s):

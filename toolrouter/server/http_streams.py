@@ -31,8 +31,6 @@ class Stream:
         """The number of the oldest event that is kept; events are numbered from one."""
         self.ended = False
         """No more will come."""
-        self.cancelled = False
-        """The host does not want the answer any more."""
         self._written = 0
         self._reader = 0
         self._news = anyio.Event()
@@ -79,7 +77,7 @@ class Stream:
             if at < self.last:
                 data = self.events[at + 1 - self.first]
                 at += 1
-                await write(b"event: message\r\nid: %s-%d\r\ndata: %s\r\n\r\n" % (self.key.encode(), at, data.rstrip()))
+                await write(event_of(data, f"id: {self.key}-{at}\r\n"))
                 self._written = max(self._written, at)
             elif self.ended:
                 return
@@ -95,6 +93,11 @@ class Stream:
     def _tell(self) -> None:
         news, self._news = self._news, anyio.Event()
         news.set()
+
+
+def event_of(data: bytes, more: str = "") -> bytes:
+    """One line of JSON as an event."""
+    return b"event: message\r\n%sdata: %s\r\n\r\n" % (more.encode(), data.rstrip())
 
 
 class Streams:
@@ -122,8 +125,7 @@ class Streams:
 
     def cancel(self, request_id: str | int, message: JsonObject) -> None:
         """Ends the stream of a request that is not answered yet: in this era with an answer all the same."""
-        if (stream := self._of_requests.get(request_id)) is not None:
-            stream.cancelled = True
+        if self.is_open(request_id):
             self.put(message, request_id)
 
     def put(self, message: JsonObject, request_id: str | int | None) -> None:
