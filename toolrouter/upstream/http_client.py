@@ -36,7 +36,7 @@ class HttpClient(httpx2.AsyncClient):
             headers={"user-agent": "toolrouter", **headers},
             # No read limit: streams stay open for hours, and every request has its own time limit above.
             timeout=httpx2.Timeout(30, read=None),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE_S),
         )
         self._max_bytes = max_bytes
         self._login = login
