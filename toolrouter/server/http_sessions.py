@@ -36,7 +36,7 @@ MAX_SESSIONS = 10_000
 IDLE_S = 30 * 60
 """A session in which nothing is under way ends after this."""
 SWEEP_S = 60.0
-AT_ONCE_S = 0.1
+AT_ONCE_S = 0.5
 """How long an answer is waited for before its request gets a stream that can be taken up again."""
 PARSE_ERROR = -32700
 REQUEST_CANCELLED = -32800
