@@ -38,6 +38,7 @@ IDLE_S = 30 * 60
 SWEEP_S = 60.0
 AT_ONCE_S = 0.5
 """How long an answer is waited for before its request gets a stream that can be taken up again."""
+CLOSE_S = 5.0
 PARSE_ERROR = -32700
 REQUEST_CANCELLED = -32800
 QUEUED_MESSAGES = 16
@@ -217,9 +218,11 @@ class _Session:
         with self._arrived, self._unread:
             try:
                 await self._peer.run()
+            except Exception:  # the supervisor of one host: its fault is not the others'
+                logger.exception("a session over HTTP failed")
             finally:
                 self.streams.end()
-                with anyio.CancelScope(shield=True):
+                with anyio.move_on_after(CLOSE_S, shield=True):
                     await self.host.close()
 
     def end(self) -> None:

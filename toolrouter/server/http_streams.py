@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from toolrouter.server.results import encoded
 from toolrouter.types import JsonObject
-from toolrouter.wire.lines import encode_message
 
 MAX_EVENTS = 500
 MAX_BYTES = 16 * 2**20
@@ -46,7 +46,7 @@ class Stream:
 
     def put(self, message: JsonObject) -> int:
         """Takes a message; the answer to the request that the stream belongs to is the last one. Returns its size."""
-        data = encode_message(message)
+        data = encoded(message)
         self.events.append(data)
         self._tell()
         return len(data)
