@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks import report
 
 VENVS = Path(__file__).parent / ".venvs"
-ALONE = ("surface", "start", "call_latency", "memory", "tokens")
+ALONE = ("surface", "start", "memory", "tokens")
+BESIDE_PROXIES = ("call_latency", "start_hosts")
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
     ]
     passed_on += [word for one in options.model for word in ("--model", one)]
     failed = [name for name in ALONE if _run(["-m", f"benchmarks.{name}"])]
-    failed += ["start_hosts"] if _run(["-m", "benchmarks.start_hosts", *_other_proxies(options)]) else []
+    failed += [name for name in BESIDE_PROXIES if _run(["-m", f"benchmarks.{name}", *_other_proxies(options)])]
     failed += ["run"] if _run(["-m", "benchmarks.run", *passed_on]) else []
     report.main([])
     for name in failed:
@@ -42,7 +43,7 @@ def main() -> int:
 
 
 def _other_proxies(options: argparse.Namespace) -> list[str]:
-    """What to compare start and memory with, as far as it is installed."""
+    """What to compare with, as far as it is installed."""
     fastmcp = (options.venvs or VENVS) / "fastmcp" / "bin" / "python"
     found = ["--fastmcp", str(fastmcp)] if fastmcp.exists() else []
     return [*found, "--npm", str(options.npm)] if options.npm else found

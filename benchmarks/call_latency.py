@@ -1,216 +1,174 @@
-"""What the router adds to a call: the same upstream, called directly and through the router.
+"""Latency and throughput of calls: the same server called directly, through the router and through other proxies.
 
-    python -m benchmarks.call_latency
+    python -m benchmarks.call_latency [--fastmcp PYTHON] [--npm FOLDER] [--calls 400] [--cross-talk 10000]
 
-stdio to stdio with 1, 20 and 100 calls in flight, and Streamable HTTP to Streamable HTTP with one.
+Servers: one without any library, which shows what a proxy costs, and one on the official SDK, which is what servers
+are like; over stdio, over Streamable HTTP, and on stdio behind a host on HTTP, with 1, 20 and 100 calls in flight. The
+router is called with its meta-tool, as hosts do. FastMCP is `create_proxy` (PYTHON has fastmcp), npm's proxy is
+mcp-proxy (FOLDER/node_modules has it), which serves HTTP only. All ways take turns, round by round, so that what else
+the machine does meets all alike. At last calls with different arguments are kept in flight, and each answer is compared
+with what its call said.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+import operator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import httpx
-
 from benchmarks.figures import RESULTS, save, show, spread
-from benchmarks.live import ECHO, PROTOCOL, ROOT, ROUTER, STOP_TIMEOUT_S, TRIVIAL_SDK, Session, Stage, session, stage
+from benchmarks.live import ECHO, ROUTER, TRIVIAL_SDK, UPSTREAMS, Stage, session, stage
+from benchmarks.traffic import HttpHost, StdioHost, free_port, http_host, running
 
 IN_FLIGHT = (1, 20, 100)
-START_LIMIT_S = 60.0
 TOKEN = "benchmark-token"
 """Of a server that lives for a minute on this machine."""
-ECHO_CALL = {"name": "echo", "arguments": {"text": "x"}}
+SERVERS = {"echo": ECHO, "sdk": TRIVIAL_SDK}
+DIRECT, ROUTED, FASTMCP, NPM = "direct", "toolrouter", "FastMCP create_proxy", "npm mcp-proxy"
+CROSS_TALK_IN_FLIGHT = 200
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to the tool: who calls, and the router's name for the server where the router is in between."""
+
+    host: StdioHost | HttpHost
+    alias: str = ""
+
+    def call(self, text: str) -> dict[str, Any]:
+        arguments = {"text": text}
+        if not self.alias:
+            return {"name": "echo", "arguments": arguments}
+        return {"name": "call_tool", "arguments": {"name": f"{self.alias}__echo", "arguments": arguments}}
+
+
+Ways = dict[str, Way]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=600)
+    parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cross-talk", type=int, default=10_000)
+    parser.add_argument("--fastmcp", type=Path, metavar="PYTHON")
+    parser.add_argument("--npm", type=Path, metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    figures: dict[str, Any] = {"calls": options.calls, "rounds": options.rounds}
-    rows = [("call", "direct p50 ms", "router p50 ms", "added", "router p95 ms")]
-    with _http_upstream() as upstream, stage({"echo": ECHO, "remote": {"url": upstream}}) as ready:
-        ready.run("index")
-        figures["stdio"] = _stdio(ready, options, rows)
-        figures["http"] = _http(ready, upstream, options, rows)
+    figures: dict[str, Any] = {"calls": options.calls, "rounds": options.rounds, "routes": {}, "mixed_up": {}}
+    rows = [("route", "way", *(f"{n} in flight: p50, p99 ms, calls/s" for n in IN_FLIGHT))]
+    with _everything(options) as routes:
+        for route, ways in routes.items():
+            found = figures["routes"][route] = _measured(ways, options)
+            rows += [(route, way, *map(_words, each.values())) for way, each in found.items()]
+        for route in ("stdio, echo", "HTTP, echo"):
+            figures["mixed_up"][route] = mixed_up(routes[route][ROUTED], options.cross_talk)
+    figures["cross_talk_calls"] = options.cross_talk
     save("call_latency", figures, options.out)
     show(rows)
-
-
-def _stdio(ready: Stage, options: argparse.Namespace, rows: list[tuple[str, ...]]) -> dict[str, Any]:
-    """Host and upstream both on stdio."""
-    found = {}
-    with session([ECHO["command"], *ECHO["args"]]) as direct, ready.serve() as routed:
-        direct.start()
-        routed.start()
-        for in_flight in IN_FLIGHT:
-            plain, through = _in_turn(
-                options.rounds,
-                partial(burst, direct, ECHO_CALL, options.calls, in_flight),
-                partial(burst, routed, _through_router("echo"), options.calls, in_flight),
-            )
-            found[str(in_flight)] = {
-                **_compared(plain, through),
-                "direct_calls_per_s": round(in_flight * 1000 / fmean(plain)),
-                "router_calls_per_s": round(in_flight * 1000 / fmean(through)),
-            }
-            rows.append(_row(f"stdio, {in_flight} in flight", plain, through))
-    return found
-
-
-def _http(ready: Stage, upstream: str, options: argparse.Namespace, rows: list[tuple[str, ...]]) -> dict[str, Any]:
-    """A host on Streamable HTTP; a third of the calls, since each takes longer. The server called is one on the SDK."""
-    calls, found = max(50, options.calls // 3), {}
-    with _http_router(ready) as url, http_session(upstream, "") as ask, http_session(url, TOKEN) as ask_router:
-        for name, alias in (("HTTP to HTTP", "remote"), ("HTTP to stdio (direct: HTTP)", "echo")):
-            plain, through = _in_turn(
-                options.rounds,
-                partial(timed, partial(ask, ECHO_CALL), calls),
-                partial(timed, partial(ask_router, _through_router(alias)), calls),
-            )
-            found[alias] = _compared(plain, through)
-            rows.append(_row(f"{name}, 1 in flight", plain, through))
-    return found
-
-
-def _through_router(alias: str) -> dict[str, Any]:
-    return {"name": "call_tool", "arguments": {"name": f"{alias}__echo", "arguments": {"text": "x"}}}
-
-
-def _in_turn(
-    rounds: int, direct: Callable[[], list[float]], routed: Callable[[], list[float]]
-) -> tuple[list[float], list[float]]:
-    """Measures both by turns, after one unmeasured round."""
-    direct()
-    routed()
-    plain: list[float] = []
-    through: list[float] = []
-    for _ in range(rounds):
-        plain += direct()
-        through += routed()
-    return plain, through
-
-
-def burst(host: Session, params: dict[str, Any], calls: int, in_flight: int) -> list[float]:
-    """Keeps so many calls open until all are answered; milliseconds from sending to answer, each."""
-    sent: dict[int, float] = {}
-    took: list[float] = []
-    for _ in range(min(in_flight, calls)):
-        sent[host.send("tools/call", params)] = time.perf_counter()
-    while sent:
-        message = host.read()
-        start = sent.pop(message.get("id", -1), None)
-        if start is None:
-            continue
-        took.append((time.perf_counter() - start) * 1000)
-        if "error" in message or message["result"].get("isError"):
-            raise SystemExit(f"a call failed: {message}")
-        if len(took) + len(sent) < calls:
-            sent[host.send("tools/call", params)] = time.perf_counter()
-    return took
-
-
-def timed(work: Callable[[], object], times: int) -> list[float]:
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        took.append((time.perf_counter() - start) * 1000)
-    return took
-
-
-def _compared(plain: list[float], through: list[float]) -> dict[str, Any]:
-    added = spread(through)["p50"] - spread(plain)["p50"]
-    return {"direct_ms": spread(plain), "router_ms": spread(through), "added_p50_ms": round(added, 3)}
-
-
-def _row(name: str, plain: list[float], through: list[float]) -> tuple[str, ...]:
-    direct, routed = spread(plain), spread(through)
-    added = routed["p50"] - direct["p50"]
-    return (name, f"{direct['p50']:.2f}", f"{routed['p50']:.2f}", f"{added:+.2f}", f"{routed['p95']:.2f}")
+    print(f"answers of {options.cross_talk:,} calls that went to another one: {figures['mixed_up']}")
 
 
 @contextmanager
-def http_session(url: str, token: str) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
-    """A handshake, and a function that calls a tool."""
-    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": PROTOCOL}
-    headers |= {"authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(headers=headers, timeout=30) as client:
-        hello = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name": "benchmark", "version": "1"}}
-        _wait_until_up(client, url)
-        first = client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})
-        first.raise_for_status()
-        client.headers.update({key: first.headers[key] for key in ("mcp-session-id",) if key in first.headers})
-        client.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
+def _everything(options: argparse.Namespace) -> Iterator[dict[str, Ways]]:
+    """Every route with the ways along it, opened."""
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(_http_server(server)) for name, server in SERVERS.items()}
+        remote = {f"{name}-http": {"url": url} for name, url in urls.items()}
+        ready = stack.enter_context(stage({**SERVERS, **remote}))
+        ready.run("index")
+        on_stdio = stack.enter_context(ready.serve())
+        on_stdio.start()
+        over_http = http_host(stack.enter_context(_http_router(ready)), TOKEN)
+        routes: dict[str, Ways] = {}
+        for name, server in SERVERS.items():
+            command = [server["command"], *server["args"]]
+            direct = stack.enter_context(session(command))
+            direct.start()
+            routes[f"stdio, {name}"] = {DIRECT: Way(StdioHost(direct)), ROUTED: Way(StdioHost(on_stdio), name)}
+            routes[f"HTTP, {name}"] = {DIRECT: Way(http_host(urls[name])), ROUTED: Way(over_http, f"{name}-http")}
+            routes[f"HTTP to stdio, {name}"] = {ROUTED: Way(over_http, name)}
+            if options.fastmcp:
+                _add_fastmcp(stack, routes, name, options.fastmcp, urls[name])
+            if options.npm:
+                proxy = stack.enter_context(_npm_proxy(options.npm, command))
+                routes[f"HTTP to stdio, {name}"][NPM] = Way(http_host(proxy))
+        yield routes
 
-        def call(params: dict[str, Any]) -> dict[str, Any]:
-            answer = client.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
-            answer.raise_for_status()
-            if '"isError":true' in answer.text.replace(" ", "") or '"error"' in answer.text:
-                raise SystemExit(f"a call failed: {answer.text[:300]}")
-            return {"text": answer.text}
 
-        yield call
-
-
-def _wait_until_up(client: httpx.Client, url: str) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while True:
-        try:
-            client.get(url, timeout=2, headers={"accept": "text/plain"})
-        except httpx.TransportError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+def _add_fastmcp(stack: ExitStack, routes: dict[str, Ways], name: str, python: Path, url: str) -> None:
+    program = [str(python), str(UPSTREAMS / "fastmcp_proxy.py")]
+    one = stack.enter_context(stage({name: SERVERS[name]}))
+    far = stack.enter_context(stage({name: {"url": url, "transport": "http"}}))
+    host = stack.enter_context(session([*program, str(one.config)]))
+    host.start()
+    routes[f"stdio, {name}"][FASTMCP] = Way(StdioHost(host))
+    for route, config in ((f"HTTP, {name}", far.config), (f"HTTP to stdio, {name}", one.config)):
+        port = free_port()
+        stack.enter_context(running([*program, str(config), str(port)]))
+        routes[route][FASTMCP] = Way(http_host(f"http://127.0.0.1:{port}/mcp"))
 
 
 @contextmanager
-def _http_upstream() -> Iterator[str]:
-    port = _free_port()
-    command = [TRIVIAL_SDK["command"], *TRIVIAL_SDK["args"], "--http", str(port)]
-    with _running(command, {}):
+def _http_server(server: Mapping[str, Any]) -> Iterator[str]:
+    port = free_port()
+    with running([server["command"], *server["args"], "--http", str(port)]):
+        http_host(f"http://127.0.0.1:{port}/mcp")  # waits until it is up
         yield f"http://127.0.0.1:{port}/mcp"
 
 
 @contextmanager
 def _http_router(ready: Stage) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     command = [*ROUTER, "serve", "--config", str(ready.config), "--http", f"127.0.0.1:{port}", "--token", TOKEN]
-    with _running(command, {"TOOLROUTER_HOME": str(ready.home)}):
+    with running(command, {"TOOLROUTER_HOME": str(ready.home)}):
         yield f"http://127.0.0.1:{port}/mcp"
 
 
 @contextmanager
-def _running(command: list[str], environ: dict[str, str]) -> Iterator[None]:
-    everything = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=everything)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _npm_proxy(folder: Path, command: list[str]) -> Iterator[str]:
+    port = free_port()
+    script = str((folder / "node_modules" / ".bin" / "mcp-proxy").resolve())
+    with running(["node", script, "--host", "127.0.0.1", "--port", str(port), "--server", "stream", "--", *command]):
+        yield f"http://127.0.0.1:{port}/mcp"
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def _measured(ways: Ways, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """By turns, after one short unmeasured round."""
+    took: dict[tuple[str, int], list[float]] = {(way, n): [] for n in IN_FLIGHT for way in ways}
+    seconds = dict.fromkeys(took, 0.0)
+    for number in range(options.rounds + 1):
+        for (way, in_flight), ms in took.items():
+            calls = [ways[way].call("x")] * (options.calls if number else 50)
+            traffic = ways[way].host.keep(calls, in_flight)
+            if number:
+                ms += traffic.ms
+                seconds[way, in_flight] += traffic.seconds
+    found = {key: {**spread(ms), "per_s": len(ms) / seconds[key]} for key, ms in took.items()}
+    return {way: {str(n): _beside(found[way, n], found.get((DIRECT, n))) for n in IN_FLIGHT} for way in ways}
+
+
+def _beside(found: dict[str, float], direct: dict[str, float] | None) -> dict[str, float]:
+    """With what it adds to the direct way, and its share of that way's throughput."""
+    if direct is None or found is direct:
+        return found
+    added = {f"added_{part}": found[part] - direct[part] for part in ("p50", "p99")}
+    return {**found, **added, "of_direct": found["per_s"] / direct["per_s"]}
+
+
+def mixed_up(way: Way, calls: int, in_flight: int = CROSS_TALK_IN_FLIGHT) -> int:
+    """How many answers do not say what their own call said."""
+    said = [f"call {number}" for number in range(calls)]
+    texts = way.host.keep([way.call(words) for words in said], in_flight).texts
+    return sum(map(operator.ne, texts, said))
+
+
+def _words(found: dict[str, float]) -> str:
+    share = f" ({100 * found['of_direct']:.0f} %)" if "of_direct" in found else ""
+    return f"{found['p50']:.2f}, {found['p99']:.2f}, {found['per_s']:,.0f}{share}"
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ __all__ = ["RESULTS", "save", "show", "spread"]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, 95th percentile, and how many there were."""
-    return {"p50": median(values), "p95": float(np.percentile(values, 95)), "n": len(values)}
+    """Median, 95th and 99th percentile, and how many there were."""
+    high, highest = (float(np.percentile(values, share)) for share in (95, 99))
+    return {"p50": median(values), "p95": high, "p99": highest, "n": len(values)}
 
 
 def save(name: str, figures: dict[str, Any], out: Path = RESULTS) -> None:

@@ -29,7 +29,7 @@ def headlines(folder: Path, results: Results) -> list[str]:
             _surface_row(folder),
             _start_row(folder),
             *_hosts_rows(folder),
-            _call_row(folder),
+            *_call_rows(folder),
         )
         if row
     ]
@@ -92,9 +92,13 @@ def _hosts_rows(folder: Path) -> list[list[str]]:
     ]
 
 
-def _call_row(folder: Path) -> list[str] | None:
-    found = (read_result(folder / "call_latency.json") or {}).get("stdio", {}).get("1")
-    if not found:
-        return None
-    figure = f"{found['added_p50_ms']:.1f} ms"
-    return ["what the router adds to a stdio call, p50", figure, "`python -m benchmarks.call_latency`"]
+def _call_rows(folder: Path) -> list[list[str]]:
+    routes = (read_result(folder / "call_latency.json") or {}).get("routes", {})
+    command, rows = "`python -m benchmarks.call_latency`", []
+    for carrier in ("stdio", "HTTP"):
+        if ways := routes.get(f"{carrier}, sdk"):
+            one, some = ways["toolrouter"]["1"], ways["toolrouter"]["20"]
+            figure = f"{one['added_p50']:.1f} ms, {one['added_p99']:.1f} ms; {100 * some['of_direct']:.0f} %"
+            what = f"added to a call over {carrier} of a server on the SDK, p50 and p99; throughput, 20 in flight"
+            rows.append([what, figure, command])
+    return rows

@@ -161,7 +161,7 @@ def _versions(found: Sequence[dict[str, str]]) -> str:
 
 
 def router_table(folder: Path) -> list[str]:
-    rows = [row for part in (_start, _calls, _memory, _surface, _speed) for row in part(folder)]
+    rows = [row for part in (_start, _memory, _surface, _speed) for row in part(folder)]
     return table_of(["figure", "value"], rows)
 
 
@@ -185,19 +185,22 @@ def _seconds(found: dict[str, Any], key: str) -> str:
     return f"p50 {found[key]['p50']:.2f} s, p95 {found[key]['p95']:.2f} s"
 
 
-def _calls(folder: Path) -> list[list[str]]:
+def calls_table(folder: Path) -> list[str]:
+    """What calls take along each way, with one, some and many in flight."""
     found = read_result(folder / "call_latency.json") or {}
     rows = []
-    for carrier, cases in (("stdio", found.get("stdio", {})), ("HTTP", found.get("http", {}))):
-        for name, case in cases.items():
-            what = f"{name} in flight" if name.isdigit() else f"upstream `{name}`"
-            direct, routed = case["direct_ms"]["p50"], case["router_ms"]["p50"]
-            text = f"{case['added_p50_ms']:+.2f} ms (direct {direct:.2f}, through {routed:.2f})"
-            rows.append([f"a call through the router over {carrier}, {what}: added, p50", text])
-            if "router_calls_per_s" in case and name != "1":
-                text = f"{case['router_calls_per_s']:,.0f} calls/s (direct {case['direct_calls_per_s']:,.0f})"
-                rows.append([f"… throughput, {what}", text])
-    return rows
+    for route, ways in found.get("routes", {}).items():
+        for way, by_flight in ways.items():
+            rows.append([f"{route}: {way}", *map(_call_cell, by_flight.values())])
+    for route, wrong in found.get("mixed_up", {}).items():
+        calls = found["cross_talk_calls"]
+        rows.append([f"{route}: answers of {calls:,} calls that went to another one", str(wrong), "", ""])
+    return table_of(["p50 / p99 ms, calls/s (share of direct)", "1 in flight", "20", "100"], rows)
+
+
+def _call_cell(found: dict[str, float]) -> str:
+    share = f" ({100 * found['of_direct']:.0f} %)" if "of_direct" in found else ""
+    return f"{found['p50']:.2f} / {found['p99']:.2f}, {found['per_s']:,.0f}{share}"
 
 
 def _memory(folder: Path) -> list[list[str]]:
@@ -289,6 +292,7 @@ TABLES: dict[str, Callable[[Path], list[str]]] = {
     "answering": answering_table,
     "arms": arms_table,
     "router": router_table,
+    "calls": calls_table,
     "hosts": hosts_table,
     "tokens": tokens_table,
     "headlines": lambda folder: headlines(folder, read_results(folder)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from toolrouter.server.hosts import Hosts
 from toolrouter.server.indexer import Indexer
 from toolrouter.server.indexer import OnProgress as OnIndexing
 from toolrouter.server.kept import KeptResults
+from toolrouter.server.late_writes import LateWrites
 from toolrouter.server.probing import probe_newcomers
 from toolrouter.server.router import Router
 from toolrouter.settings_file import ConfigWatch
@@ -59,8 +59,6 @@ INDEX_WAIT_S = 900.0
 SCAN_AFTER_S = 5.0
 """How long listings must have been quiet before the whole catalog is scanned again."""
 NOTICE_EVERY_S = 10.0
-WRITE_BATCH_S = 0.2
-MAX_LATE_WRITES = 10_000
 
 
 class Running:
@@ -96,7 +94,7 @@ class Running:
             self.fleet,
             self.indexer.search,
             first_indexing=self.ready,
-            log_use=lambda event: self.late_writes.add(partial(store.log_use, event)),
+            log_use=partial(self.late_writes.add, store.log_use),
         )
         self.router.hosts = self.hosts
         self.router.gates.audit = asking.audit = self.note
@@ -273,7 +271,7 @@ class Running:
     def note(self, event: JsonObject) -> None:
         """Puts one event into the audit log."""
         if self.settings.router.audit:
-            self.late_writes.add(partial(self.audit.write, {"at": now_in_utc(), **event}))
+            self.late_writes.add(self.audit.write, {"at": now_in_utc(), **event})
 
     def _catalog_changed(self) -> None:
         self.indexer.poke()
@@ -283,35 +281,11 @@ class Running:
         known = self.catalog.snapshot.servers.get(alias) or Server(alias)
         settled = state in {ServerState.FAILED, ServerState.RUNNING}
         if settled and known.error != error:
-            self.late_writes.add(partial(self.catalog.note_server, replace(known, error=error)))
+            self.late_writes.add(self._note_servers, replace(known, error=error))
 
-
-class LateWrites:
-    """Writing that nobody waits for: done in order, in a worker thread, a batch at a time; the rest at the end."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[Callable[[], None]] = deque(maxlen=MAX_LATE_WRITES)
-        self._wake = anyio.Event()
-
-    def add(self, write: Callable[[], None]) -> None:
-        self._waiting.append(write)
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Writes until cancelled."""
-        while True:
-            await self._wake.wait()
-            await anyio.sleep(WRITE_BATCH_S)
-            self._wake = anyio.Event()
-            await anyio.to_thread.run_sync(self.finish)
-
-    def finish(self) -> None:
-        """Writes what is left, in this thread."""
-        while self._waiting:
-            try:
-                self._waiting.popleft()()
-            except StoreError as error:
-                logger.warning("%s", error)
+    def _note_servers(self, *servers: Server) -> None:
+        for server in servers:
+            self.catalog.note_server(server)
 
 
 def _changes_of(alias: str, before: Catalog, after: Catalog, last: Changes) -> Changes:

@@ -221,6 +221,9 @@ class RouterSettings(_Strict):
 Alias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
+_NO_OPTIONS = ServerOptions()
+
+
 class Settings(BaseModel):
     """The whole config file."""
 
@@ -230,7 +233,7 @@ class Settings(BaseModel):
     router: RouterSettings = Field(default_factory=RouterSettings, alias="toolrouter")
 
     def options(self, alias: str) -> ServerOptions:
-        return self.router.servers.get(alias, ServerOptions())
+        return self.router.servers.get(alias, _NO_OPTIONS)
 
     def enabled(self) -> dict[str, UpstreamSpec]:
         return {alias: spec for alias, spec in self.servers.items() if not spec.disabled}

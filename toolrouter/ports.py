@@ -153,8 +153,8 @@ class Store(Protocol):
 
     def save_embeddings(self, model: str, vectors: Mapping[str, Any]) -> None: ...
 
-    def log_use(self, event: JsonObject) -> None:
-        """Appends one usage event (query, shown, called, succeeded). Never raises."""
+    def log_use(self, *events: JsonObject) -> None:
+        """Appends usage events (query, shown, called, succeeded). Never raises."""
         ...
 
     def uses(self, limit: int) -> Sequence[JsonObject]:

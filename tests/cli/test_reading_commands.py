@@ -100,6 +100,14 @@ def test_search_explains_the_score_of_every_stage(shell: Shell) -> None:
     assert "demo__echo" in shell("search", "repeat a text", "--explain").out
 
 
+def test_search_finds_prompts_and_resources_where_it_is_asked_to(shell: Shell) -> None:
+    shell.configure({"demo": shell.server("Be polite.")})
+    assert "greet" not in shell("search", "polite greeting").out
+    assert "prompts:\n  demo__greet() - Be polite\n" in shell("search", "polite greeting", "--include", "prompts").out
+    found = shell("search", "polite", "--include", "resources", "--json").json
+    assert found["offers"] == {"resources": ["demo+file:///a - Be polite"]}
+
+
 def test_quoted_words_are_several_tasks(shell: Shell) -> None:
     found = shell("search", "repeat a text", "draw an image", "-k", "5", "--json").json
     assert {"demo__echo", "demo__picture"} <= {hit["name"] for hit in found["hits"]}

@@ -288,6 +288,16 @@ async def test_what_nobody_approved_is_not_there(tmp_path: Path, trust: str) -> 
         await host.error_of("completion/complete", {"ref": ref, "argument": {"name": "a", "value": ""}})
 
 
+@pytest.mark.parametrize(("trust", "found"), [("trust-on-first-use", True), ("review-new", False)])
+async def test_a_search_finds_prompts_and_resources_of_a_server_once_they_are_approved(
+    tmp_path: Path, trust: str, found: bool
+) -> None:
+    async with host_of(tmp_path, "handshake", "handshake", exposure="search", trust=trust) as host:
+        given = {"query": "greet, or read a note", "include": ["prompts", "resources"]}
+        text = await host.text_of("search_tools", given)
+        assert [name in text for name in ("asker__greet", "asker+note://a", "asker+note://by/{id}")] == [found] * 3
+
+
 async def test_hits_become_tools_of_a_handshake_host_before_it_sees_them(tmp_path: Path) -> None:
     async with host_of(tmp_path, "handshake", "handshake", exposure="dynamic") as host:
         before = {tool["name"] for tool in (await host.ask("tools/list"))["tools"]}

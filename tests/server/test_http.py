@@ -132,8 +132,80 @@ async def test_a_result_reaches_a_handshake_host_as_it_came() -> None:
         client.headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
         calling = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call}
         answer = await client.post(endpoint.url, json=calling)
-        data = [line for line in answer.text.splitlines() if line.startswith("data:")]
-        assert json.loads(data[-1].removeprefix("data:"))["result"] == RAW
+        (data,) = (line for line in answer.text.splitlines() if line.startswith("data:"))
+        assert json.loads(data.removeprefix("data:")) == {"jsonrpc": "2.0", "id": 2, "result": RAW}
+
+
+@asynccontextmanager
+async def opened(endpoint: Endpoint) -> AsyncIterator[httpx2.AsyncClient]:
+    """A handshake host without any client library between."""
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    async with httpx2.AsyncClient(headers=headers(endpoint), timeout=60) as client:
+        opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+        client.headers["Mcp-Session-Id"] = (await client.post(endpoint.url, json=opening)).headers["mcp-session-id"]
+        yield client
+
+
+async def test_a_stream_that_broke_is_taken_up_where_it_ended() -> None:
+    released = anyio.Event()
+
+    async def slow(params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
+        await released.wait()
+        return RAW
+
+    call = {"name": "files__read_file", "arguments": {"path": "x"}}
+    calling = {"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": call}
+    world = make_world(file_tools(), behaviours={READ: slow})
+    async with served(world) as endpoint, opened(endpoint) as client:
+        async with client.stream("POST", endpoint.url, json=calling) as answer:
+            lines = answer.aiter_lines()
+            last_seen = (await anext(lines)).removeprefix("id: ")
+            assert await anext(lines) == "retry: 1000"
+        released.set()
+        resumed = await client.get(endpoint.url, headers={"Last-Event-ID": last_seen})
+        (data,) = (line for line in resumed.text.splitlines() if line.startswith("data: {"))
+        assert json.loads(data.removeprefix("data: ")) == {"jsonrpc": "2.0", "id": "a", "result": RAW}
+        lost = await client.get(endpoint.url, headers={"Last-Event-ID": "99-1"})
+        assert lost.status_code == 400
+
+
+PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "more", "status"),
+    [
+        ("POST", PING, {}, 200),
+        ("POST", b'{"jsonrpc":"2.0","method":"notifications/initialized"}', {}, 202),
+        ("POST", PING, {"Mcp-Session-Id": "unknown"}, 404),
+        ("POST", PING, {"Accept": "application/json"}, 406),
+        ("POST", PING, {"Content-Type": "text/plain"}, 400),
+        ("POST", b"{oops", {}, 400),
+        ("POST", b"[]", {}, 400),
+        ("POST", b'{"jsonrpc":"2.0","id":null,"method":"ping"}', {}, 400),
+        ("POST", b'{"jsonrpc":"2.0","id":1,"method":"ping","x":"' + b"x" * 70_000 + b'"}', {}, 413),
+        ("GET", b"", {"Accept": "application/json"}, 406),
+        ("PUT", b"", {}, 405),
+        ("DELETE", b"", {}, 200),
+    ],
+)
+async def test_http_itself_answers_what_is_no_message_of_a_session(
+    method: str, body: bytes, more: dict[str, str], status: int
+) -> None:
+    world = make_world(file_tools(), limits={"max_message_bytes": 65_536})
+    async with served(world) as endpoint, opened(endpoint) as client:
+        given = {"Content-Type": "application/json", **more}
+        answer = await client.request(method, endpoint.url, content=body, headers=given)
+        assert answer.status_code == status
+        if method == "DELETE":
+            assert (await client.post(endpoint.url, content=PING, headers=given)).status_code == 404
+
+
+async def test_a_session_begins_with_initialize() -> None:
+    async with served(make_world(file_tools())) as endpoint, opened(endpoint) as client:
+        del client.headers["Mcp-Session-Id"]
+        answer = await client.post(endpoint.url, content=PING, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
 
 
 async def test_errors_keep_their_code_and_their_data() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from mcp import types
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.shared.exceptions import MCPError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -67,8 +69,46 @@ def streamable_app(*, bus: Any = None, wrap: Callable[[Any], Any] = lambda app: 
     return wrap(make_server(bus).streamable_http_app())
 
 
-def sse_app() -> Starlette:
-    server = make_server()
+def asking_server(*, standalone: bool) -> Server[Any]:
+    """Its tool `ask` waits until so many calls as `together` says are under way, and then asks the user.
+
+    `standalone`: it asks on the connection's own stream rather than on the request's.
+    """
+    under_way: list[str] = []
+    news = anyio.Event()
+
+    async def list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[types.Tool(name="ask", input_schema={"type": "object"})])
+
+    async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+        nonlocal news
+        arguments = params.arguments or {}
+        under_way.append(arguments["by"])
+        news.set()
+        while len(under_way) < arguments["together"]:
+            news = anyio.Event()
+            await news.wait()
+        related = None if standalone else ctx.request_id
+        schema = {"type": "object", "properties": {"who": {"type": "string"}}}
+        try:
+            answer = await ctx.session.elicit_form(f"Who? ({arguments['by']})", schema, related_request_id=related)
+            said: Any = answer.content
+        except MCPError as error:
+            said = {"refused": error.message}
+        if len(under_way) == arguments["together"]:
+            under_way.clear()
+        return types.CallToolResult(content=[types.TextContent(text=json.dumps(said))])
+
+    return Server("asker", version="1", on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def asking_app(kind: str, *, standalone: bool) -> Starlette:
+    server = asking_server(standalone=standalone)
+    return sse_app(server) if kind == "sse" else server.streamable_http_app()
+
+
+def sse_app(server: Server[Any] | None = None) -> Starlette:
+    server = server or make_server()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         transport = SseServerTransport("/messages/")
@@ -97,4 +137,4 @@ def requiring(header: str, value: str) -> Callable[[Any], Any]:
     return wrap
 
 
-__all__ = ["InMemorySubscriptionBus", "requiring", "serving", "sse_app", "streamable_app"]
+__all__ = ["InMemorySubscriptionBus", "asking_app", "requiring", "serving", "sse_app", "streamable_app"]

@@ -125,9 +125,9 @@ class MemoryStore:
             for key, vector in vectors.items():
                 self._embeddings[model, key] = np.array(vector, dtype=np.float32)
 
-    def log_use(self, event: JsonObject) -> None:
+    def log_use(self, *events: JsonObject) -> None:
         with self._lock:
-            self._uses.append(copy.deepcopy(event))
+            self._uses.extend(copy.deepcopy(events))
 
     def uses(self, limit: int) -> Sequence[JsonObject]:
         with self._lock:

@@ -179,16 +179,16 @@ class SqliteStore:
         with self._writing(changes_catalog=False) as connection:
             connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
 
-    def log_use(self, event: JsonObject) -> None:
-        try:
-            text = json.dumps(event)
-        except (TypeError, ValueError, RecursionError):
+    def log_use(self, *events: JsonObject) -> None:
+        rows = [(text,) for text in map(_as_json, events) if text]
+        if not rows:
             return
         # A call must not wait for another process only to be remembered.
         with suppress(StoreError), self._writing(changes_catalog=False, timeout_ms=_USE_TIMEOUT_MS) as connection:
-            number = connection.execute("INSERT INTO uses (event) VALUES (?)", (text,)).lastrowid or 0
-            if number % _PRUNE_USES_EVERY == 0:
-                connection.execute("DELETE FROM uses WHERE id <= ?", (number - MAX_USES,))
+            connection.executemany("INSERT INTO uses (event) VALUES (?)", rows)
+            last = connection.execute("SELECT max(id) FROM uses").fetchone()[0]
+            if last % _PRUNE_USES_EVERY < len(rows):
+                connection.execute("DELETE FROM uses WHERE id <= ?", (last - MAX_USES,))
 
     def uses(self, limit: int) -> Sequence[JsonObject]:
         with self._reading() as connection:
@@ -262,6 +262,14 @@ class SqliteStore:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+def _as_json(event: JsonObject) -> str:
+    """Empty for what JSON cannot say."""
+    try:
+        return json.dumps(event)
+    except (TypeError, ValueError, RecursionError):
+        return ""
 
 
 def _put_server(connection: sqlite3.Connection, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,10 +11,16 @@ from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
 from toolrouter.cli.output import print_json, print_table, printable, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
+from toolrouter.server.finding import line_of
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
     from toolrouter.retrieval.search import SearchAnswer
+
+
+class Included(StrEnum):
+    PROMPTS = "prompts"
+    RESOURCES = "resources"
 
 
 def command(
@@ -22,6 +29,7 @@ def command(
     ],
     k: Annotated[int | None, typer.Option("-k", min=1, max=50, help="Most hits.")] = None,
     server: Annotated[list[str] | None, typer.Option("--server", "-s", help="Only tools of this server.")] = None,
+    include: Annotated[list[Included] | None, typer.Option("--include", help="Find these too, beside tools.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the score of every stage.")] = False,
     config: options.Config = None,
     json: options.Json = False,
@@ -35,15 +43,23 @@ def command(
         await index_what_is_new(router, aliases)
         await router.indexer.wait_current()
         answer = await router.search(queries, k=k, servers=aliases or None)
-        return _answer(router, answer, explain=explain)
+        found = _answer(router, answer, explain=explain)
+        if include:
+            sections = list(dict.fromkeys(each.value for each in include))
+            offers = await router.router.offerings.find(queries, sections, servers=aliases or None, limit=k)
+            found["offers"] = {section: list(map(line_of, each)) for section, each in offers.items()}
+        return found
 
     found = with_router(config, find, verbose=verbose)
     if found.get("warning"):
         say(f"warning: {found['warning']}")
     if json:
-        print_json({key: found[key] for key in ("answered", "hits", "elapsed_ms")})
+        print_json({key: found[key] for key in ("answered", "hits", "offers", "elapsed_ms") if key in found})
     else:
         _show(found)
+        for section, lines in found.get("offers", {}).items():
+            print(f"{section}:")
+            print("\n".join(f"  {printable(line)}" for line in lines) or "  nothing fits")
 
 
 def _answer(router: Running, answer: SearchAnswer, *, explain: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from toolrouter.errors import ModelError, NotFound
 from toolrouter.ports import OnProgress
+from toolrouter.server.finding import SECTIONS, render_offers
 from toolrouter.server.reading import read_reading, render_part
 from toolrouter.server.rendering import render_definitions, render_search
 from toolrouter.server.requests import BadRequest, CallRequest, read_call, read_names, read_search
@@ -44,6 +45,11 @@ SEARCH: JsonObject = {
             "limit": {"type": "integer", "description": "Most hits"},
             "servers": {**_STRINGS, "description": "Only these servers"},
             "detail": {"enum": ["name", "signature", "schema"]},
+            "include": {
+                "type": "array",
+                "items": {"enum": [*SECTIONS]},
+                "description": "Also find these",
+            },
         },
     },
     "annotations": _LOOKS,
@@ -143,7 +149,12 @@ class MetaTools:
         answer = await self._router.search(request.queries, k=request.limit, servers=request.servers)
         if call.on_hits is not None:
             await call.on_hits([hit.id for hit in answer.hits])
-        return text_result(render_search(request, answer, self._router))
+        text = render_search(request, answer, self._router)
+        if request.include:
+            offerings = self._router.offerings
+            found = await offerings.find(request.queries, request.include, servers=request.servers, limit=request.limit)
+            text = f"{text}\n\n{render_offers(found)}"
+        return text_result(text)
 
     async def _describe(self, call: Call) -> JsonObject:
         found = await self._router.describe(read_names(call.arguments))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
 
 from toolrouter.catalog.offers import Kind, Offer, fits_template, offers_of, qualified_uri, split_uri
 from toolrouter.errors import NotFound, RpcError, UpstreamError
 from toolrouter.ports import OnProgress
+from toolrouter.server.finding import MOST, OfferSearch
 from toolrouter.server.protocol import INVALID_PARAMS, RESOURCE_NOT_FOUND
 from toolrouter.types import JsonObject
 
@@ -25,9 +29,29 @@ class Offerings:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._links: OrderedDict[str, str] = OrderedDict()
+        self._search = OfferSearch()
 
     def listed(self, kind: Kind) -> tuple[Offer, ...]:
         return self._router.catalog.offered(kind)
+
+    async def find(
+        self,
+        queries: Sequence[str],
+        sections: Sequence[str],
+        *,
+        servers: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> dict[str, list[Offer]]:
+        """The best of each of these `finding.SECTIONS`, best first. Raises NotFound for what is no enabled server."""
+        await self._settle()
+        aliases = None if servers is None else {self._router.alias(name) for name in servers}
+        catalog, most = self._router.catalog, limit or MOST
+
+        def find_all() -> dict[str, list[Offer]]:
+            find = partial(self._search.find, catalog, queries, servers=aliases, limit=most)
+            return {section: find(section) for section in sections}
+
+        return await anyio.to_thread.run_sync(find_all)
 
     async def get_prompt(self, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
         """The raw result of `prompts/get`; `params` are the host's. Raises RpcError."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from toolrouter.errors import ToolrouterError
+from toolrouter.server.finding import SECTIONS
 
 MAX_QUERIES = 8
 MAX_NAMES = 10
@@ -36,6 +37,8 @@ class SearchRequest:
     limit: int | None
     servers: tuple[str, ...] | None
     detail: Detail
+    include: tuple[str, ...] = ()
+    """What is searched beside tools: keys of `finding.SECTIONS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def read_search(arguments: Mapping[str, Any]) -> SearchRequest:
         limit=_limit(arguments.get("limit")),
         servers=_servers(arguments.get("servers")),
         detail=_detail(arguments.get("detail")),
+        include=_include(arguments.get("include")),
     )
 
 
@@ -129,3 +133,10 @@ def _detail(value: object) -> Detail:
         return Detail(str(value))
     except ValueError:
         raise BadRequest(f"`detail` is one of {', '.join(Detail)}.") from None
+
+
+def _include(value: object) -> tuple[str, ...]:
+    names = _texts(value) if value is not None else []
+    if names is None or not SECTIONS.keys() >= set(names):
+        raise BadRequest('`include` is a list of what to find beside tools: {"include": ["prompts", "resources"]}')
+    return tuple(name for name in SECTIONS if name in names)

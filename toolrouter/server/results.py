@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from toolrouter.server.protocol import is_modern
 from toolrouter.types import JsonObject
+from toolrouter.wire.jsonrpc import INTERNAL_ERROR
+from toolrouter.wire.lines import encode_message
+
+logger = logging.getLogger(__name__)
 
 _MODERN_KEYS = ("resultType", "ttlMs", "cacheScope")
 _FIRST_BLOCKS = frozenset({"text", "image", "resource"})
@@ -28,6 +33,16 @@ def text_result(text: str) -> JsonObject:
 def error_result(text: str) -> JsonObject:
     """A failed call that the model reads, as opposed to a protocol error that the host reads."""
     return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+def encoded(message: JsonObject) -> bytes:
+    """A message for a host as one line; an error in the place of a result that JSON cannot say."""
+    try:
+        return encode_message(message)
+    except (ValueError, TypeError):
+        logger.exception("a result cannot be written as JSON")
+        error = {"code": INTERNAL_ERROR, "message": "The result cannot be written as JSON"}
+        return encode_message({"jsonrpc": "2.0", "id": message.get("id"), "error": error})
 
 
 def asks_for_input(result: JsonObject) -> bool:

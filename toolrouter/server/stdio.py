@@ -14,12 +14,13 @@ import anyio.to_thread
 from toolrouter.config import Exposure
 from toolrouter.server.exposure import Surface
 from toolrouter.server.meta_tools import MetaTools
+from toolrouter.server.results import encoded
 from toolrouter.server.router import Router
 from toolrouter.server.session import HostSession
 from toolrouter.server.signals import on_stop_signal
 from toolrouter.types import JsonObject
-from toolrouter.wire.jsonrpc import INTERNAL_ERROR, Peer
-from toolrouter.wire.lines import LineFault, encode_message, read_messages
+from toolrouter.wire.jsonrpc import Peer
+from toolrouter.wire.lines import LineFault, read_messages
 from toolrouter.wire.outbox import Outbox
 from toolrouter.wire.waiter import ASKING_S
 
@@ -64,7 +65,7 @@ async def _serve(router: Router, surface: Surface, receive: Receive, send: Send,
     outbox = Outbox(send)
 
     async def send_message(message: JsonObject) -> None:
-        await outbox.put(_encoded(message))
+        await outbox.put(encoded(message))
         unanswered.sent(message)
 
     async def messages() -> AsyncIterator[JsonObject | LineFault]:
@@ -143,15 +144,6 @@ class _Unanswered:
             self._ids.discard(request_id)
         if not self._ids:
             self._none.set()
-
-
-def _encoded(message: JsonObject) -> bytes:
-    try:
-        return encode_message(message)
-    except (ValueError, TypeError):
-        logger.exception("a result cannot be written as JSON")
-        error = {"code": INTERNAL_ERROR, "message": "The result cannot be written as JSON"}
-        return encode_message({"jsonrpc": "2.0", "id": message.get("id"), "error": error})
 
 
 @contextmanager

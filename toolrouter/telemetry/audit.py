@@ -30,14 +30,14 @@ class AuditLog:
         self._largest = largest
         self._files = files
 
-    def write(self, event: dict[str, Any]) -> None:
-        """Appends one event under the time of now, unless it brings one. A full disk costs the event, no more."""
-        line = json.dumps({"at": now_in_utc(), **event}).encode() + b"\n"
+    def write(self, *events: dict[str, Any]) -> None:
+        """Appends events under the time of now, unless they bring one. A full disk costs the events, no more."""
+        lines = "".join(json.dumps({"at": now_in_utc(), **event}) + "\n" for event in events).encode()
         try:
             self._rotate()
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                os.write(descriptor, line)
+                os.write(descriptor, lines)
             finally:
                 os.close(descriptor)
         except OSError:

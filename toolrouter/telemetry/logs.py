@@ -117,7 +117,7 @@ def configure_logs(
         _install_file(root, home / "logs" / "toolrouter.log", masking, level)
     root.setLevel(min(logging.getLevelNamesMapping()[each.upper()] for each in (level, stderr_level or level)))
     # Libraries that tell about every request at level info.
-    for chatty in ("faiss", "httpx", "httpcore", "mcp", "asyncio", "uvicorn"):
+    for chatty in ("faiss", "httpx", "httpx2", "httpcore", "httpcore2", "mcp", "asyncio", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -163,7 +163,6 @@ async def _transport(
         case Transport.SSE:
             opened = (await _imported("toolrouter.upstream.sse")).open_sse(alias, spec, limits, home)
         case Transport.HTTP:
-            await _imported("mcp.client.streamable_http")
             opened = (await _imported("toolrouter.upstream.http")).open_http(alias, spec, limits, home)
     return opened
 

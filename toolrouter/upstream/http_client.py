@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 
+from toolrouter.types import JsonObject
 from toolrouter.upstream.carrier import FAILURE_KEY, LOGIN
 from toolrouter.wire.jsonrpc import METHOD_NOT_FOUND
 
@@ -25,7 +26,7 @@ KEEPALIVE_S = 4.0  # below the five seconds after which common servers close an 
 class HttpClient(httpx2.AsyncClient):
     """Turns a POST that fails into a JSON-RPC error for that request alone, in words a person can act on.
 
-    In the SDK's transports an exception of one POST ends the connection and all its other requests.
+    So both transports read failures where they read answers.
     """
 
     def __init__(self, headers: Mapping[str, str], max_bytes: int, login: LoginAuth | None = None) -> None:
@@ -35,7 +36,7 @@ class HttpClient(httpx2.AsyncClient):
             headers={"user-agent": "toolrouter", **headers},
             # No read limit: streams stay open for hours, and every request has its own time limit above.
             timeout=httpx2.Timeout(30, read=None),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE_S),
         )
         self._max_bytes = max_bytes
         self._login = login
@@ -75,9 +76,13 @@ class HttpClient(httpx2.AsyncClient):
         return _failed(request, response.status_code, "expired" if expired else "refused", words)
 
 
+def failure(kind: str, words: str, status: int) -> JsonObject:
+    """The JSON-RPC error for a request that failed on its way (see `carrier.failure_of`)."""
+    return {"code": UNREACHABLE, "message": words, "data": {FAILURE_KEY: kind, "status": status}}
+
+
 def _failed(request: httpx2.Request, status: int, kind: str, words: str) -> httpx2.Response:
-    error = {"code": UNREACHABLE, "message": words, "data": {FAILURE_KEY: kind, "status": status}}
-    content = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    content = json.dumps({"jsonrpc": "2.0", "id": None, "error": failure(kind, words, status)}).encode()
     return httpx2.Response(status, headers=_JSON, content=content, request=request)
 
 
@@ -85,7 +90,7 @@ _JSON = {"content-type": "application/json"}
 
 
 class _Contained(httpx2.AsyncByteStream):
-    """A body that ends with an error of the kind that the SDK keeps to the one request."""
+    """A body of bounded size."""
 
     def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int) -> None:
         self._inner = inner

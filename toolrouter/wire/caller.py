@@ -43,12 +43,9 @@ class Caller(Protocol):
 CALLER: ContextVar[Caller | None] = ContextVar("toolrouter_caller", default=None)
 """The request of a host that is being handled; None for what toolrouter does by itself."""
 
-SENT: ContextVar[str | int | None] = ContextVar("toolrouter_sent", default=None)
-"""The id of the request that is being sent: transports that copy contexts bring it back with what belongs to it."""
-
 
 class Sourced(dict[str, object]):
-    """A message of which the transport knows to which request of ours it belongs."""
+    """A message that belongs to a request going the other way: transports with a stream for each request tell."""
 
     __slots__ = ("request_id",)
 

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject
-from toolrouter.wire.caller import SENT, Caller, Sourced
+from toolrouter.wire.caller import Caller, Sourced
 from toolrouter.wire.lines import LineFault
 from toolrouter.wire.waiter import ASKING_S, OnProgress, Waiter, contained
 
@@ -60,11 +60,11 @@ class Inbound:
 
     async def notify(self, method: str, params: JsonObject | None = None) -> None:
         """Sends a notification that belongs to this request."""
-        await self.peer.notify(method, params)
+        await self.peer.notify(method, params, of=self.id)
 
     async def ask(self, method: str, params: JsonObject) -> JsonObject:
         """Asks the other side something while its request is being handled."""
-        return await self.peer.request(method, params, timeout_s=ASKING_S)
+        return await self.peer.request(method, params, timeout_s=ASKING_S, of=self.id)
 
     async def progress(self, params: JsonObject) -> None:
         """Reports progress under the token the other side gave; does nothing when it gave none."""
@@ -150,9 +150,15 @@ class Peer:
         return len(self._waiting)
 
     async def request(
-        self, method: str, params: JsonObject | None, *, timeout_s: float, on_progress: OnProgress | None = None
+        self,
+        method: str,
+        params: JsonObject | None,
+        *,
+        timeout_s: float,
+        on_progress: OnProgress | None = None,
+        of: RequestId | None = None,
     ) -> JsonObject:
-        """The raw result. See `ports.Link.request`."""
+        """The raw result. See `ports.Link.request`. `of`: the other side's request on whose behalf it is sent."""
         if self.end_reason:
             raise UpstreamError(self.name, f"{self.name}: {self.end_reason}")
         self._next_id += 1
@@ -161,16 +167,14 @@ class Peer:
         if (prepared := _with_progress_token(params, request_id if on_progress else None)) is not None:
             message["params"] = prepared
         waiter = self._waiting[request_id] = Waiter(timeout_s, on_progress)
-        sending = SENT.set(request_id)
         try:
             with waiter.scope:
                 try:
-                    await self._deliver(message)
+                    await self._deliver(message if of is None else Sourced(message, of))
                 except UpstreamError as error:
                     waiter.settle({}, error)
                 await waiter.wait()
         finally:
-            SENT.reset(sending)
             del self._waiting[request_id]
             if not waiter.settled and method not in NEVER_CANCELLED:
                 await self._tell_cancelled(request_id, timed_out=waiter.scope.cancelled_caught)
@@ -180,12 +184,12 @@ class Peer:
             raise waiter.error
         return waiter.result
 
-    async def notify(self, method: str, params: JsonObject | None = None) -> None:
-        """Sends a notification; a closed connection drops it."""
+    async def notify(self, method: str, params: JsonObject | None = None, *, of: RequestId | None = None) -> None:
+        """Sends a notification, of a request of the other side where `of` names one; a closed connection drops it."""
         message: JsonObject = {"jsonrpc": "2.0", "method": method}
         if params is not None:
             message["params"] = params
-        await self._try_to_send(message)
+        await self._try_to_send(message if of is None else Sourced(message, of))
 
     async def _deliver(self, message: JsonObject) -> None:
         try:

@@ -40,7 +40,8 @@ class Outbox:
                 await self._wake.wait()
                 self._wake = anyio.Event()
                 await anyio.lowlevel.checkpoint()  # whoever is about to send gets into the same write
-                await self._write_all()
+                if self._parts:  # else they woke this for what has been written by then
+                    await self._write_all()
         except (OSError, anyio.ClosedResourceError, anyio.BrokenResourceError):
             self._broken = True
             self._tell()
