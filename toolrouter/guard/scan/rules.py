@@ -30,6 +30,7 @@ RULES: Final[tuple[Rule, ...]] = (
     # An order to set aside what the model was told
     Rule("override.instructions", _B, ("override",), _OVERRIDE, unless="documented"),
     Rule("override.instructions", _R, ("override",), _OVERRIDE, unless="labelled"),
+    Rule("override.instructions", _R, ("rules_gone",), _OVERRIDE, unless="documented"),
     Rule("override.new_rules", _R, ("new_rules",), _ROLE, unless="labelled"),
     Rule("override.new_rules", _B, ("new_rules", "override"), _ROLE, unless="documented"),
     Rule("override.role", _R, ("new_role",), _ROLE, unless="labelled"),
@@ -92,6 +93,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule("voice.authority", _R, ("authority",), _AUTHORITY, unless="labelled"),
     Rule("voice.authority", _B, ("authority", "secrecy"), _AUTHORITY, unless="documented"),
+    Rule("voice.model", _R, ("system_voice", "new_rules"), _VOICE, within=300, unless="documented"),
     # Secrecy toward the person
     Rule("secrecy.user", _R, ("secrecy",), _SECRECY, unless="labelled"),
     Rule("secrecy.user", _B, ("secrecy", "secret_path"), _SECRECY, within=400, unless="documented"),
@@ -132,6 +134,9 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule("theft.secret", _R, ("exfiltrate", "secret"), _THEFT, one_text=True, within=160, unless="documented"),
     Rule("theft.file", _R, ("file_contents", "home_path"), _THEFT, within=100, one_text=True, unless="documented"),
+    Rule("theft.field", _R, ("imperative_take", "secret", "in_field"), _THEFT, within=200, unless="documented"),
+    Rule("theft.field", _R, ("imperative_take", "file_contents", "in_field"), _THEFT, within=160, unless="documented"),
+    Rule("theft.field", _R, ("covertly", "in_field", "secret"), _THEFT, within=160, unless="documented"),
     Rule("theft.prompt", _R, ("give", "model_secret"), _COLLECT, within=70, one_sentence=True, unless="documented"),
     Rule("theft.prompt", _R, ("expose_prompt",), _COLLECT, unless="labelled"),
     Rule("theft.prompt", _B, ("expose_prompt", "override"), _COLLECT, within=200, unless="documented"),
@@ -151,6 +156,7 @@ RULES: Final[tuple[Rule, ...]] = (
         unless="documented",
     ),
     Rule("exfiltration", _R, ("beacon", "address", "extra"), _EXFIL, within=160, one_text=True),
+    Rule("exfiltration", _R, ("beacon", "address", "secret"), _EXFIL, within=160, one_text=True),
     Rule("exfiltration", _R, ("polite", "email_address"), _EXFIL, within=120, one_text=True),
     Rule("exfiltration", _R, ("polite", "send", "secret"), _EXFIL, within=160, one_text=True),
     Rule("exfiltration", _B, ("reroute", "email_address"), _EXFIL, one_text=True, within=100, unless="documented"),
@@ -164,6 +170,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("shadow.other_server", _B, ("other_tool", "must", "set_value"), _SHADOW, within=240),
     Rule("shadow.other_server", _R, ("other_tool", "alters_tool"), _SHADOW, within=160),
     Rule("shadow.other_server", _R, ("other_tool", "tool_event"), _SHADOW, within=100),
+    Rule("shadow.other_server", _R, ("other_tool", "disparaged"), _SHADOW, within=100),
+    Rule("shadow.other_server", _R, ("other_tool", "user_trigger"), _SHADOW, within=160),
     Rule("shadow.tool", _R, ("alters_tool", "unknown_tool"), _SHADOW, within=120),
     Rule("shadow.tool", _R, ("reroute", "unknown_tool"), _SHADOW, within=120),
     Rule("shadow.tool", _R, ("unknown_tool", "before_this", "must"), _SHADOW, within=160),
@@ -213,6 +221,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("power.install", _R, ("install", "address", "must"), "Tells the model to install software.", within=160),
     Rule("power.install", _R, ("install", "before_this"), "Tells the model to install software.", within=160),
     Rule("power.install", _R, ("install", "without_asking"), "Tells the model to install software.", within=160),
+    Rule("power.install", _R, ("install", "weaken"), "Tells the model to install software unchecked.", within=160),
+    Rule("power.startup", _R, ("startup", "shell"), "Has a command run whenever the machine starts.", within=160),
+    Rule("power.startup", _R, ("startup", "address"), "Has a command run whenever the machine starts.", within=120),
     # What the model says and picks
     Rule("answer.tampering", _R, ("answer_tampering", "must"), _ANSWER, within=160, unless="documented"),
     Rule("answer.tampering", _R, ("answer_tampering", "address"), _ANSWER, within=160, unless="documented"),
@@ -223,9 +234,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("answer.mislead", _R, ("mislead_user", "must"), _ANSWER, within=160, unless="documented"),
     Rule("answer.mislead", _R, ("mislead_user", "urgent"), _ANSWER, within=160, unless="documented"),
     Rule("answer.persist", _R, ("persist",), "Writes itself into the model's memory or rules."),
+    Rule("answer.tampering", _R, ("every_answer",), _ANSWER, unless="documented"),
+    Rule("answer.persist", _R, ("every_time", "without_asking"), _ANSWER, within=160, unless="documented"),
     Rule("preference", _R, ("prefer_this",), _PREFERENCE, unless="labelled"),
     Rule("later.after_approval", _R, ("after_approval",), _LATER, unless="documented"),
     Rule("later.after_approval", _R, ("after_approval", "covertly"), _LATER),
+    Rule("later.trigger", _R, ("time_trigger", "destroy"), _LATER, within=160, unless="documented"),
+    Rule("later.trigger", _R, ("time_trigger", "imperative_send", "secret"), _LATER, within=160, unless="documented"),
     # Power
     Rule(
         "power.privilege",
@@ -271,7 +286,15 @@ _X_SECRECY: Final = "Tells the model, in another language than English, to keep 
 _X_EXFIL: Final = "Tells the model, in another language than English, to send secrets or the conversation away."
 
 LANGUAGE_RULES: Final[tuple[Rule, ...]] = (
-    Rule("override.language", _B, ("x_forget", "x_instructions"), _X_OVERRIDE, within=70, unless="x_documented"),
+    Rule(
+        "override.language",
+        _B,
+        ("x_forget", "x_instructions"),
+        _X_OVERRIDE,
+        within=70,
+        one_sentence=True,
+        unless="x_documented",
+    ),
     Rule("override.language", _R, ("x_role",), "Gives the model another role, in another language than English."),
     Rule("secrecy.language", _R, ("x_secrecy",), _X_SECRECY, unless="x_documented"),
     Rule("secrecy.language", _B, ("x_secrecy", "x_send"), _X_SECRECY, within=240, unless="x_documented"),

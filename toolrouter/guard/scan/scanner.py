@@ -37,7 +37,7 @@ Cache = MutableMapping[tuple[str, str], Verdict]
 DOUBLE_ENCODED: Final = 2
 MAX_COMMENTS: Final = 64
 _LINK: Final = re.compile(r"!?\[[^\]\n]{0,200}\]\(\s?((?:https?:)?//[^)\n]{0,600})\)", re.IGNORECASE)
-_TO_BE_FILLED: Final = re.compile(r"\{|\$|%7b|<", re.IGNORECASE)
+_TO_BE_FILLED: Final = re.compile(r"\{|\$|%7[bB]|<|[=/][A-Z]{2,20}(?:_[A-Z]{2,20}){1,5}")
 _REFERENCE_COMMENT: Final = re.compile(r"\[(?://|comment|_)\]: ?#? ?([^\n]{0,2000})")
 
 
