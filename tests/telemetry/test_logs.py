@@ -99,6 +99,8 @@ def test_a_folder_that_cannot_be_written_costs_the_file_only(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
-def test_the_log_file_is_its_owners_alone(tmp_path: Path) -> None:
-    configure_logs(home=tmp_path)
-    assert (tmp_path / "logs" / "toolrouter.log").stat().st_mode & 0o777 == 0o600
+def test_the_log_file_is_its_owners_alone_and_so_are_the_folders_made_for_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    configure_logs(home=home)
+    assert (home / "logs" / "toolrouter.log").stat().st_mode & 0o777 == 0o600
+    assert [folder.stat().st_mode & 0o777 for folder in (home, home / "logs")] == [0o700, 0o700]

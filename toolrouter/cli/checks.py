@@ -128,7 +128,7 @@ def _tokenizer() -> Finding:
 def _home() -> Finding:
     home = home_folder()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = shutil.disk_usage(home).free
     except OSError as error:
         fix = "make the folder writable, or set TOOLROUTER_HOME to another one"

@@ -128,7 +128,8 @@ def _install(root: logging.Logger, handler: logging.Handler) -> None:
 
 def _install_file(root: logging.Logger, path: Path, masking: Masking, level: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):  # `parents` would make the upper one for everybody
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Opened by hand once, so that the file is the owner's alone from its first byte.
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         handler = _QuietRotation(path, maxBytes=_LARGEST_FILE, backupCount=_FILES - 1, encoding="utf-8")
