@@ -137,11 +137,11 @@ class Store(Protocol):
         """The definition of that hash as it was when it was first approved; None when it never was."""
         ...
 
-    def scanned(self) -> int:
-        """Which catalog was last scanned as a whole: what `note_scanned` was told, 0 at first."""
+    def checked(self, check: str) -> int:
+        """Which catalog a check of the whole saw last: what `note_checked` was told under this name, 0 at first."""
         ...
 
-    def note_scanned(self, key: int) -> None: ...
+    def note_checked(self, check: str, key: int) -> None: ...
 
     def decisions(self, server: str | None = None) -> Sequence[Decision]:
         """Every decision ever recorded, oldest first."""

@@ -159,11 +159,12 @@ def test_what_was_approved_is_kept_as_it_was(store: Store):
     assert kept == [{"name": "a", "n": 1}, {"name": "c"}, None, None]
 
 
-def test_the_last_scan_is_remembered(store: Store):
+def test_what_each_check_saw_last_is_remembered(store: Store):
     version = store.version()
-    assert store.scanned() == 0
-    store.note_scanned(2**60 - 1)
-    assert (store.scanned(), store.version()) == (2**60 - 1, version)
+    assert (store.checked("scanned"), store.checked("probed")) == (0, 0)
+    for key in (7, 2**60 - 1):
+        store.note_checked("probed", key)
+    assert (store.checked("scanned"), store.checked("probed"), store.version()) == (0, 2**60 - 1, version)
 
 
 def test_embeddings_come_back_by_model_and_key(store: Store):

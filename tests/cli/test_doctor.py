@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Shell
+from toolrouter.cli.checks import unpinned
 
 
 def by_subject(found: Any) -> dict[str, dict[str, str]]:
@@ -80,3 +81,37 @@ def test_findings_show_no_secret(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
     found = shell("doctor", "--json")
     assert "cannot log in" in found.out
     assert "hunter2222" not in found.out + found.err
+
+
+@pytest.mark.parametrize(
+    ("words", "package"),
+    [
+        ("npx -y @scope/server", "@scope/server"),
+        ("npx -y @scope/server@1.2.3", ""),
+        ("npx --yes server@latest --port 3", "server@latest"),
+        ("npx -p server@1 server", ""),
+        ("/usr/bin/npx -y server", "server"),
+        ("uvx mcp-server-time", "mcp-server-time"),
+        ("uvx mcp-server-time@2026.10.19", ""),
+        ("uvx -p 3.12 --from mcp-server-time==1.0 serve", ""),
+        ("uvx --from git+https://example.org/a@v1 serve", ""),
+        ("docker run -i --rm -e KEY mcp/time", "mcp/time"),
+        ("docker run -i mcp/time:latest", "mcp/time:latest"),
+        ("docker run -i mcp/time@sha256:abcd", ""),
+        ("node server.js", ""),
+        ("npx", ""),
+    ],
+)
+def test_a_package_that_may_be_another_one_tomorrow_is_named(words: str, package: str) -> None:
+    command, *arguments = words.split()
+    assert unpinned(command, arguments) == package
+
+
+def test_doctor_warns_of_a_package_without_a_version(shell: Shell) -> None:
+    tools = shell.config.parent / "bin"
+    tools.mkdir()
+    (tools / "npx").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tools / "npx").chmod(0o755)
+    shell.configure({"loose": {"command": "npx", "args": ["-y", "server"], "env": {"PATH": str(tools)}}})
+    found = by_subject(shell("doctor", "--no-connect", "--json"))["loose"]
+    assert (found["outcome"], "npx server" in found["detail"]) == ("warning", True)

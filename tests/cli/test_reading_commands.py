@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+import pytest
 
 from tests.cli.conftest import TOOLS, Shell
 from toolrouter.catalog.tokens import definition_tokens
+from toolrouter.cli.output import print_json
 
 
 def test_list_starts_nothing_and_tells_what_is_not_known_yet(shell: Shell) -> None:
@@ -134,6 +138,15 @@ def test_people_get_tables(shell: Shell) -> None:
     assert re.search(r"demo\s+sleeping\s+3", shell("list").out)
     assert re.search(r"demo__echo\s+approved\s+\d+\s+Repeat a text", shell("tools").out)
     assert "demo__echo(text*: str) - Repeat a text" in shell("search", "repeat a text").out
+
+
+def test_json_means_what_was_sent_and_shows_every_character(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    sent = {"a": "\x1b[2J\u202e\x9b\x7f\ud800\U000e0041", "b": "été 東京 \U0001f600\n"}
+    print_json(sent)
+    shown = capfdbinary.readouterr().out
+    assert json.loads(shown) == sent
+    assert all(char.isprintable() or char == "\n" for char in shown.decode())
+    assert "été 東京" in shown.decode()
 
 
 def test_a_server_cannot_move_the_cursor_of_a_terminal(shell: Shell) -> None:

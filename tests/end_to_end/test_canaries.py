@@ -193,4 +193,6 @@ def test_not_a_byte_of_an_unapproved_server_reaches_the_host(tmp_path: Path, mod
     assert b"CANARY" in state, "the server was listed, so the test means something"
     with sqlite3.connect(tmp_path / "home" / "state.db") as store:
         listed = {alias for (alias,) in store.execute("SELECT DISTINCT server FROM tools")}
+        by = {who for (who,) in store.execute("SELECT DISTINCT by FROM decisions WHERE approved")}
     assert {"bird", "web"} <= listed
+    assert by <= {"config"}, "no request of a host approves anything"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -31,6 +32,22 @@ def test_an_honest_server_passes(alias: str) -> None:
     mine = [tool for tool in recorded_set().tools if tool.server == alias]
     assert share_of_wins(mine, []) < MOST_SHARE
     assert not dominates(mine, [])
+
+
+def test_a_newcomer_is_tried_once_for_a_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, now = MemoryStore(), time.time()
+    days = iter([now - 2 * SET_UP_TOGETHER_S, now, now, now])
+    found = LiveCatalog(
+        store, admitter(TrustMode.FIRST_USE, clock=lambda: next(days)), lambda tool: True, ["old", "kind"]
+    )
+    found.absorb(listing("old", "add"))
+    found.absorb(listing("kind", definition("dance", "Dances a waltz.")))
+    assert probe_newcomers(found, store) == []
+    monkeypatch.setitem(sys.modules, "toolrouter.retrieval.probe", None)
+    assert probe_newcomers(found, store) == []
+    found.absorb(listing("kind", definition("dance", "Dances a waltz."), definition("sing", "Sings a song.")))
+    with pytest.raises(ImportError):
+        probe_newcomers(found, store)
 
 
 def test_a_newcomer_that_fails_waits_for_a_person_and_others_do_not() -> None:

@@ -4,6 +4,9 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft4Validator, Draft7Validator, Draft202012Validator
 
 from tests.fakes import definition, make_tool
 from toolrouter.server.arguments import MAX_FAULTS, ArgumentChecks, as_object
@@ -80,6 +83,7 @@ def test_a_reference_to_elsewhere_is_never_fetched_and_leaves_the_call_unchecked
         {"type": "object", "properties": {"n": []}},
         {"$ref": "#"},
         {"type": "object", "properties": {"n": {"pattern": "("}}},
+        {"type": "object", "properties": {"n": {"multipleOf": 0}}},
     ],
 )
 def test_a_schema_that_makes_no_sense_leaves_the_call_unchecked(schema: object) -> None:
@@ -98,6 +102,7 @@ def bomb(depth: int) -> JsonObject:
     ("schema", "arguments"),
     [
         (bomb(40), {"n": 1}),
+        ({"properties": {"n": {"multipleOf": 0.1}}}, {"n": 10**400}),
         ({"properties": {"n": {"pattern": "^(a+)+$"}}}, {"n": "a" * 40 + "!"}),
         ({"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False}, {"a" * 40 + "!": 1}),
         ({"properties": {"n": {"uniqueItems": True}}}, {"n": [{"i": number} for number in range(20_000)]}),
@@ -108,6 +113,23 @@ def test_a_hostile_schema_costs_little_and_leaves_the_call_unchecked(schema: Jso
     started = time.process_time()
     assert faults(schema, arguments) == []
     assert time.process_time() - started < 5
+
+
+KEYWORDS = sorted(
+    {*Draft202012Validator.VALIDATORS, *Draft7Validator.VALIDATORS, *Draft4Validator.VALIDATORS}
+    | {"$id", "$anchor", "$schema", "$defs", "$dynamicAnchor"}
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.sampled_from([0, -1, 10**400, 0.1, "", "#", "#/$defs/a", "(", "object", "urn:x#y"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*KEYWORDS, "n"]), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(schema=st.dictionaries(st.sampled_from(KEYWORDS), VALUES, max_size=4), value=VALUES)
+def test_no_schema_makes_the_check_break(schema: JsonObject, value: object) -> None:
+    assert len(faults({"type": "object", "properties": {"n": schema}}, {"n": value})) <= MAX_FAULTS
 
 
 @pytest.mark.parametrize(

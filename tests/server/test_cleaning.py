@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from toolrouter.server.cleaning import MARK, SOURCE, clean_text, cleaned
+from toolrouter.errors import RpcError
+from toolrouter.server.cleaning import MARK, SOURCE, CleanWords, clean_text, cleaned
+from toolrouter.types import JsonObject
 
 TAGS = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")
 
@@ -28,14 +32,14 @@ def test_only_what_no_reader_sees_is_taken_out(sent: str, shown: str | None) -> 
 
 
 def test_a_cleaned_result_says_so_and_keeps_everything_else() -> None:
-    image = {"type": "image", "data": "\x1b[0m", "mimeType": "image/png"}
+    image = {"type": "image", "data": "aGVsbG8=", "mimeType": "image/png"}
     sent = {
         "content": [
             {"type": "text", "text": "a\x1b[0mb", "x": 1},
             image,
             {"type": "resource", "resource": {"text": "\u202ec"}},
         ],
-        "structuredContent": {"\u202e": "\x1b[0m"},
+        "structuredContent": {"\u202e": [{"deep": f"in{TAGS}side"}], "n": 1},
         "_meta": {"kept": 1},
     }
     found = cleaned(sent, "s")
@@ -44,8 +48,53 @@ def test_a_cleaned_result_says_so_and_keeps_everything_else() -> None:
         image,
         {"type": "resource", "resource": {"text": "c"}},
     ]
-    assert found["structuredContent"] is sent["structuredContent"]
-    assert found["_meta"] == {"kept": 1, MARK: 5, SOURCE: "s"}
+    assert found["structuredContent"] == {"\u202e": [{"deep": "inside"}], "n": 1}
+    assert found["_meta"] == {"kept": 1, MARK: 9, SOURCE: "s"}
+    assert sent["structuredContent"] == {"\u202e": [{"deep": f"in{TAGS}side"}], "n": 1}
+
+
+LINK = {"type": "resource_link", "uri": "a:b"}
+SAID = {"type": "text"}
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        ({"contents": [{"uri": "a:b", "text": "a\x1b[2Jb"}]}, {"contents": [{"uri": "a:b", "text": "ab"}]}),
+        ({"messages": [{"content": {**SAID, "text": "\u202ea"}}]}, {"messages": [{"content": {**SAID, "text": "a"}}]}),
+        ({"description": f"a{TAGS}"}, {"description": "a"}),
+        ({"completion": {"values": [f"a{TAGS}"]}}, {"completion": {"values": ["a"]}}),
+        ({"content": [{**LINK, "title": "\u2066a"}]}, {"content": [{**LINK, "title": "a"}]}),
+    ],
+)
+def test_prompts_resources_and_completions_are_cleaned_like_results(result: JsonObject, shown: JsonObject) -> None:
+    found = cleaned(result, "s")
+    assert {key: value for key, value in found.items() if key != "_meta"} == shown
+    assert found["_meta"][SOURCE] == "s"
+
+
+def test_tokens_of_the_protocol_are_left_alone() -> None:
+    sent = {"requestState": "\u202e", "nextCursor": "\x1b[0m", "_meta": {"a": "\u202e"}, "content": []}
+    assert cleaned(sent, "s") is sent
+
+
+class Telling:
+    async def request(self, alias: str, method: str, params: object, *, on_progress: Any = None, **_: object) -> Any:
+        await on_progress({"progress": 1, "message": f"half{TAGS}"})
+        raise RpcError(-32000, "no\x1b[31m", {"why": "\u202ebecause"})
+
+
+@pytest.mark.anyio
+async def test_errors_and_progress_are_cleaned_too() -> None:
+    told: list[JsonObject] = []
+
+    async def hear(params: JsonObject) -> None:
+        told.append(params)
+
+    with pytest.raises(RpcError) as refused:
+        await CleanWords(Telling()).request("s", "tools/call", {}, on_progress=hear)
+    error = refused.value
+    assert (told, error.message, error.data) == ([{"progress": 1, "message": "half"}], "no", {"why": "because"})
 
 
 @pytest.mark.parametrize(

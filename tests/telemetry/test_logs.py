@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,12 +63,55 @@ def test_a_secret_is_masked_wherever_it_stands(tmp_path: Path, capsys: pytest.Ca
         "https://h/mcp?token=s3cr3tvalue&x=1",
         "using bearer s3cr3tvalue now",
         "ghp_s3cr3tvalue0000",
+        "github_pat_s3cr3tvalue0000",
+        "glpat-s3cr3tvalue0000",
+        "xoxb-s3cr3tvalue0000",
+        "sk-ant-s3cr3tvalue0000",
+        "sk_live_s3cr3tvalue0000",
+        "npm_s3cr3tvalue0000",
+        "pypi-s3cr3tvalue0000",
+        "hf_s3cr3tvalue0000",
+        "AIzas3cr3tvalue-0123456789012345678901",
+        "ya29.s3cr3tvalue00000000",
+        "SG.s3cr3tvalue00000000.0123456789012345",
+        "eyJhbGciOiJIUzI1NiJ9.s3cr3tvalue.signature",
+        "-----BEGIN PRIVATE KEY-----\ns3cr3tvalue\n-----END PRIVATE KEY-----",
+        "postgres://somebody:s3cr3tvalue@host/base",
+        "password=s3cr3tvalue",
+        '"client_secret": "s3cr3tvalue"',
     ],
 )
 def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) -> None:
     masked = Masking()(text)
     assert "s3cr3tvalue" not in masked
     assert MASK in masked
+
+
+def test_a_key_of_a_cloud_is_masked() -> None:
+    assert Masking()("key AKIAIOSFODNN7EXAMPLE, refused") == f"key {MASK}, refused"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token expired",
+        "https://host:8080/path",
+        "the password is wrong",
+        "a_key = 1",
+        "sk-learn",
+        "npm_config",
+        "hf_hub",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert Masking()(text) == text
+
+
+def test_masking_takes_linear_time() -> None:
+    for hostile in ("-----BEGIN PRIVATE KEY-----" * 2_000, "://a:" * 20_000, "password=" * 20_000, "eyJ" * 30_000):
+        started = time.process_time()
+        Masking()(hostile)
+        assert time.process_time() - started < 5
 
 
 def test_short_values_are_left_alone_so_that_logs_stay_readable() -> None:
@@ -99,6 +143,8 @@ def test_a_folder_that_cannot_be_written_costs_the_file_only(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
-def test_the_log_file_is_its_owners_alone(tmp_path: Path) -> None:
-    configure_logs(home=tmp_path)
-    assert (tmp_path / "logs" / "toolrouter.log").stat().st_mode & 0o777 == 0o600
+def test_the_log_file_is_its_owners_alone_and_so_are_the_folders_made_for_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    configure_logs(home=home)
+    assert (home / "logs" / "toolrouter.log").stat().st_mode & 0o777 == 0o600
+    assert [folder.stat().st_mode & 0o777 for folder in (home, home / "logs")] == [0o700, 0o700]

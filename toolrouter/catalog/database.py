@@ -94,7 +94,7 @@ def insert_decision(connection: sqlite3.Connection, decision: Decision) -> None:
 
 
 def set_meta(connection: sqlite3.Connection, key: str, value: int) -> None:
-    connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
 def explain(error: Exception) -> str:

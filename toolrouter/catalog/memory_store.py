@@ -30,7 +30,7 @@ class MemoryStore:
         self._tools: dict[tuple[str, str], Tool] = {}
         self._decisions: list[Decision] = []
         self._definitions: dict[str, JsonObject] = {}
-        self._scanned = 0
+        self._checked: dict[str, int] = {}
         self._embeddings: dict[tuple[str, str], Vectors] = {}
         self._uses: deque[JsonObject] = deque(maxlen=MAX_USES)
         self._version = 1
@@ -106,11 +106,11 @@ class MemoryStore:
         with self._lock:
             return self._definitions.get(definition_hash)
 
-    def scanned(self) -> int:
-        return self._scanned
+    def checked(self, check: str) -> int:
+        return self._checked.get(check, 0)
 
-    def note_scanned(self, key: int) -> None:
-        self._scanned = key
+    def note_checked(self, check: str, key: int) -> None:
+        self._checked[check] = key
 
     def decisions(self, server: str | None = None) -> Sequence[Decision]:
         with self._lock:

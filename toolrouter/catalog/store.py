@@ -150,12 +150,12 @@ class SqliteStore:
         found: JsonObject | None = json.loads(row[0]) if row else None
         return found
 
-    def scanned(self) -> int:
-        return self._meta("scanned")
+    def checked(self, check: str) -> int:
+        return self._meta(check, absent=0)
 
-    def note_scanned(self, key: int) -> None:
+    def note_checked(self, check: str, key: int) -> None:
         with self._writing(changes_catalog=False) as connection:
-            set_meta(connection, "scanned", key)
+            set_meta(connection, check, key)
 
     def embeddings(self, model: str, keys: Sequence[str]) -> Mapping[str, Vectors]:
         import numpy as np
@@ -199,9 +199,10 @@ class SqliteStore:
         with self._lock:
             self._connection.close()
 
-    def _meta(self, key: str) -> int:
+    def _meta(self, key: str, absent: int | None = None) -> int:
         with self._reading() as connection:
-            return int(connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+            row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return absent if row is None and absent is not None else int(row[0])
 
     def _hashes(self, server: str, *, approved: bool) -> dict[str, frozenset[str]]:
         return hashes(self.decisions(server), approved=approved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -34,7 +35,20 @@ _INSTALLERS = {
     "uv": "install uv (https://docs.astral.sh/uv)",
     "docker": "install Docker (https://docs.docker.com)",
 }
-_OLDEST_PYTHON = (3, 11)
+_VERSIONS = {
+    "npx": re.compile(r"(?<!^)@(?!latest$)[\w.^~*-]"),
+    "bunx": re.compile(r"(?<!^)@(?!latest$)[\w.^~*-]"),
+    "uvx": re.compile(r"[=~<>]=|@(?!latest$)\w"),
+    "docker": re.compile(r"@sha256:|:(?!latest$)[\w.-]+$"),
+}
+"""What a package or image with a version of its own looks like, by what runs it."""
+_NAMING_A_PACKAGE = {"npx": {"-p", "--package"}, "bunx": {"-p", "--package"}, "uvx": {"--from"}, "docker": set[str]()}
+_TAKING_A_VALUE = {
+    "npx": {"-c", "--call", "--registry"},
+    "bunx": set[str](),
+    "uvx": {"--with", "-p", "--python", "--index", "--index-url"},
+    "docker": {"-e", "--env", "-v", "--volume", "-p", "--name", "--mount", "--network", "--env-file", "-w", "-u"},
+}
 _PATIENCE_S = 120.0
 
 
@@ -128,7 +142,7 @@ def _tokenizer() -> Finding:
 def _home() -> Finding:
     home = home_folder()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = shutil.disk_usage(home).free
     except OSError as error:
         fix = "make the folder writable, or set TOOLROUTER_HOME to another one"
@@ -156,9 +170,36 @@ def _command(alias: str, spec: UpstreamSpec) -> Iterator[Finding]:
     elif not found:
         fix = _INSTALLERS.get(Path(command).stem, "install it, or write its full path as `command`")
         yield Finding(alias, "problem", f"`{command}` is not on PATH", fix)
+    elif package := unpinned(command, spec.args):
+        detail = f"`{Path(command).stem} {package}` runs whatever is the newest version at each start"
+        yield Finding(alias, "warning", detail, "name the version you have looked at")
     elif "/" not in command and "\\" not in command and _is_in_an_environment(Path(found)):
         detail = f"`{command}` is {found}, inside a virtual environment that a host may not have on its PATH"
         yield Finding(alias, "warning", detail, f"write {found} as `command`")
+
+
+def unpinned(command: str, args: Sequence[str]) -> str:
+    """The package or image that a runner such as npx fetches in whatever version; empty when there is none."""
+    runner = Path(command).stem
+    if runner not in _VERSIONS:
+        return ""
+    words = iter(args)
+    for word in words:
+        if word in _TAKING_A_VALUE[runner]:
+            next(words, "")
+        elif word in _NAMING_A_PACKAGE[runner]:
+            value = next(words, "")
+            return "" if _VERSIONS[runner].search(value) or _is_a_place(value) else value
+        elif word == "run" and runner == "docker":
+            continue
+        elif not word.startswith("-"):
+            return "" if _VERSIONS[runner].search(word) or _is_a_place(word) else word
+    return ""
+
+
+def _is_a_place(word: str) -> bool:
+    """Whether a folder or an address is meant: it is what it is, or names a commit."""
+    return word.startswith((".", "/", "~", "git+", "https:", "http:", "file:"))
 
 
 def _is_in_an_environment(program: Path) -> bool:

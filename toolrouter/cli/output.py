@@ -11,10 +11,14 @@ from typing import Any
 
 
 def print_json(value: Any) -> None:
-    """Prints as UTF-8 whatever the terminal's encoding is: this is for machines."""
+    """Prints as UTF-8 whatever the terminal's encoding is: this is for machines.
+
+    What does not show is escaped: people look at it in terminals all the same.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False)
+    unseen = {ord(char): json.dumps(char)[1:-1] for char in set(text) if not (char.isprintable() or char == "\n")}
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode(errors="surrogatepass") + b"\n")
+    sys.stdout.buffer.write(text.translate(unseen).encode() + b"\n")
     sys.stdout.flush()
 
 

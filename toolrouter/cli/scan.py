@@ -19,14 +19,13 @@ from toolrouter.guard.scan import (
     build_context,
     make_visible,
     scan_definition,
-    scan_instructions,
-    scan_tools,
 )
-from toolrouter.types import JsonObject, Server, Tool, ToolId
+from toolrouter.types import JsonObject, Tool, ToolId
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
     from toolrouter.guard.scan import ScanContext
+    from toolrouter.guard.subjects import Subject
 
 Scanned = tuple[str, Verdict]
 
@@ -62,20 +61,20 @@ def command(
 
 def _scan_catalog(config: Path | None, *, verbose: bool) -> list[Scanned]:
     from toolrouter.cli.session import with_router
+    from toolrouter.guard.subjects import TOOL, scanned_as, subjects
 
-    async def known(router: Running) -> tuple[list[Tool], list[Server]]:
-        snapshot = router.catalog.snapshot
-        return list(snapshot.tools.values()), list(snapshot.servers.values())
+    async def known(router: Running) -> tuple[list[Tool], list[Subject]]:
+        return list(router.catalog.snapshot.tools.values()), subjects(router.catalog, {})
 
-    tools, servers = with_router(config, known, verbose=verbose)
+    tools, everything = with_router(config, known, verbose=verbose)
     context = build_context(tools)
-    said = [
-        (f"{server.alias} (instructions)", scan_instructions(server.instructions, server=server.alias, context=context))
-        for server in sorted(servers, key=lambda server: server.alias)
-        if server.instructions
+    return [
+        (
+            each.id if each.kind == TOOL else f"{each.id} ({each.kind})",
+            scan_definition(each.said, server=each.server, kind=scanned_as(each), context=context),
+        )
+        for each in everything
     ]
-    verdicts = scan_tools(sorted(tools, key=lambda tool: tool.id), context=context)
-    return [*said, *((str(tool), verdict) for tool, verdict in verdicts.items())]
 
 
 def _scan_file(path: Path) -> Iterator[Scanned]:

@@ -26,7 +26,7 @@ def apply(path: Path, changes: Mapping[str, Any], home: Path) -> Path | None:
     settings_of(parse_config(path, text))
     backup = write_config(path, text)
     record = {"config": str(path.resolve()), "before": {key: before.get(key) for key in changes}}
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / _RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
     return backup
 

@@ -48,7 +48,7 @@ class Place:
 
     def prepare(self) -> None:
         """Makes the folder, for its owner alone. Raises OSError."""
-        os.makedirs(self.home, exist_ok=True)
+        os.makedirs(self.home, 0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(self.folder, 0o700)
         if os.name == "posix" and stat.S_IMODE(os.stat(self.folder).st_mode) & 0o077:

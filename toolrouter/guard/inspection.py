@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from toolrouter import __version__
 from toolrouter.catalog.decisions import SCANNER
 from toolrouter.guard.subjects import Subject, scanned_as, subjects
 from toolrouter.types import Decision, JsonObject, Status, Tool
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 CLEAN: Final = "clean"
 REVIEW: Final = "review"
 BLOCK: Final = "block"
+SCANNED: Final = "scanned"
+"""The name of the scanner's check, in the store."""
 _KEY_BITS: Final = 60
 
 TierOf = Callable[[str, JsonObject], str]
@@ -55,20 +58,25 @@ def scan_again(live: LiveCatalog, store: Store) -> list[Decision]:
     """
     known = subjects(live, {})
     key = catalog_key(known)
-    if key == store.scanned():
+    if key == store.checked(SCANNED):
         return []
     found = list(_attacks(known, live.snapshot.tools.values(), _vetted(store.decisions())))
     if found:
         store.take_back(found)
-    store.note_scanned(key)
+    store.note_checked(SCANNED, key)
     return found
 
 
 def catalog_key(known: Iterable[Subject]) -> int:
-    """Returns a number for everything that verdicts depend on."""
-    digest = hashlib.sha256()
-    for each in sorted(known, key=lambda each: (each.server, each.kind, each.name)):
-        digest.update(f"{each.server}\0{each.kind}\0{each.name}\0{each.hash}\0".encode("utf-8", "surrogatepass"))
+    """Returns a number for everything that verdicts depend on, the version of the rules among it."""
+    return key_of((each.server, each.kind, each.name, each.hash) for each in known)
+
+
+def key_of(parts: Iterable[tuple[str, ...]]) -> int:
+    """Returns a number for what a check depends on, whatever its order, that the store can keep."""
+    digest = hashlib.sha256(__version__.encode())
+    for part in sorted(parts):
+        digest.update("".join(f"{each}\0" for each in part).encode("utf-8", "surrogatepass"))
     return int.from_bytes(digest.digest()[:8], "big") >> (64 - _KEY_BITS)
 
 

@@ -13,7 +13,7 @@ from toolrouter.errors import ModelError
 from toolrouter.index.words import STOP_WORDS, words
 from toolrouter.ports import Reranker, Vectors
 from toolrouter.retrieval.candidates import Allowed, Candidates, Request, gather
-from toolrouter.retrieval.cut import cut
+from toolrouter.retrieval.cut import HOPELESS, SPARED, cut
 from toolrouter.retrieval.fairness import beside, fair
 from toolrouter.retrieval.features import FEATURES, Floats
 from toolrouter.retrieval.fusion import DENSE, GENERIC, LEXICAL, leaning, load_fusion
@@ -233,8 +233,15 @@ def _named_first(index: SearchIndex, mentions: Sequence[Mention], ranked: list[H
 
 def _cut(index: SearchIndex, ranking: Sequence[Hit], options: SearchOptions) -> list[Hit]:
     ranking = fair(ranking, index.standing, index.server_of, options.k)
+    # One slot of five is a newcomer's only where five are shown.
+    beside_newcomer = any(index.server_of(hit.id) in index.standing.newcomers for hit in ranking[:SPARED])
     return cut(
-        ranking, k=options.k, min_score=options.min_score, token_budget=options.token_budget, cost=index.cost_tokens
+        ranking,
+        k=options.k,
+        min_score=options.min_score,
+        token_budget=options.token_budget,
+        cost=index.cost_tokens,
+        hopeless=0.0 if beside_newcomer else HOPELESS,
     )
 
 

@@ -86,7 +86,8 @@ class ArgumentChecks:
             RecursionError,
             jsonschema.exceptions.UnknownType,
             referencing.exceptions.Unresolvable,
-            # What a malformed schema does to the library: {"properties": 3}, {"required": null}, ...
+            # What a malformed schema does to the library: {"properties": 3}, {"multipleOf": 0}, ...
+            ArithmeticError,
             AttributeError,
             KeyError,
             TypeError,

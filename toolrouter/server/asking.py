@@ -10,15 +10,15 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 from toolrouter.catalog.plain import plain
 from toolrouter.catalog.text import split_name
 from toolrouter.config import Ask, Settings
 from toolrouter.errors import RpcError
-from toolrouter.server.cleaning import clean_text
+from toolrouter.server.cleaning import clean_strings
 from toolrouter.server.protocol import CAPABILITIES_KEY, INVALID_REQUEST, METHOD_NOT_FOUND
 from toolrouter.server.results import asks_for_input
 from toolrouter.types import JsonObject
@@ -37,12 +37,22 @@ MEANS: Final = {
     Ask.ELICITATION.value: "something of the user",
 }
 MAX_FIELDS: Final = 64
-_SECRET: Final = re.compile(
-    r"\b(pass ?(word|phrase|code|wd)s?|pwd|secrets?|credentials?|cvv|cvc|ssn|otp|pin( code| number)?"
-    r"|(api|access|private|secret|signing|encryption|recovery|seed) ?(key|token|phrase|code)s?"
-    r"|(auth|bearer|refresh|session|id) ?tokens?|(credit|debit) ?cards?|card (number|no)|iban"
-    r"|social security( number)?)\b"
+MAX_READ_CHARS: Final = 2_000
+_KINDS: Final = (
+    r"(?:pass ?(?:word|phrase|code|wd)s?|pwd|secrets?|credentials?|cvv|cvc|ssn|otp|pin(?: code| number)?"
+    r"|(?:api|access|private|secret|signing|encryption|recovery|seed|ssh) ?(?:key|token|phrase|code)s?"
+    r"|(?:auth|bearer|refresh|session|id) ?tokens?|(?:credit|debit) ?cards?|card (?:number|no)|iban"
+    r"|social security(?: number)?|one ?time (?:password|code)|(?:2fa|mfa|verification) code"
+    r"|passwort|kennwort|contraseña|mot de passe|senha|wachtwoord|hasło"
+    r"|пароль|密码|密碼|パスワード|비밀번호|parola|şifre)"
 )
+_SECRET: Final = re.compile(rf"\b{_KINDS}(?!\w)")
+_DEMAND: Final = re.compile(
+    r"\b(?:enter|type|provide|give|paste|insert|fill in|confirm|submit|share|send|supply|tell|what is|need"
+    rf"|require|your)\b[^.?!]{{0,40}}?\b{_KINDS}(?!\w)"
+)
+"""In running text a secret may be mentioned, as long as nobody is asked for it."""
+_HOST: Final = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Note = Callable[[JsonObject], None]
@@ -122,40 +132,79 @@ def _fault(method: str, params: JsonObject) -> str:
         return ""
     if params.get("mode") == "url":
         return _address_fault(params.get("url"))
-    secret = next((name for name in _field_names(params.get("requestedSchema")) if _SECRET.search(name)), "")
+    fields = _fields(params.get("requestedSchema"))
+    if fields is None:
+        return f"a form has at most {MAX_FIELDS} plain fields"
+    secret = next((words for words in map(_asked_for, fields) if words), "")
+    if not secret and any(isinstance(field, dict) and _is_free_text(field) for _, field in fields):
+        demand = _DEMAND.search(_words(params.get("message")))
+        secret = demand[0] if demand else ""
     return f"a form must not ask for secrets ({secret})" if secret else ""
 
 
-def _field_names(schema: object) -> Iterator[str]:
-    """What the fields of a form are called, by their keys and by their titles, in plain lower-case words."""
+def _fields(schema: object) -> list[tuple[str, object]] | None:
+    """The fields of a form; None when they are more, or other, than a person can look at."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
-    for name, field in list(properties.items())[:MAX_FIELDS] if isinstance(properties, dict) else ():
-        title = field.get("title") if isinstance(field, dict) else None
-        for text in (name, title):
-            if isinstance(text, str):
-                yield split_name(plain(text, 200))
+    found = list(properties.items()) if isinstance(properties, dict) else []
+    nested = any(isinstance(field, dict) and {"properties", "$ref"} & field.keys() for _, field in found)
+    return None if nested or len(found) > MAX_FIELDS else found
+
+
+def _asked_for(field: tuple[str, object]) -> str:
+    """The words of a field, by key, title or description, that ask for a secret; empty when none do."""
+    name, told = field
+    texts = [name, *((told.get("title"), told.get("description")) if isinstance(told, dict) else ())]
+    for text in texts[:2]:
+        if _SECRET.search(words := _words(text)):
+            return words
+    description = _words(texts[2]) if len(texts) > 2 else ""
+    free = isinstance(told, dict) and _is_free_text(told)
+    return found[0] if free and (found := _DEMAND.search(description) or _SECRET.match(description)) else ""
+
+
+def _without_lookalikes(text: str) -> str:
+    from toolrouter.guard.scan.characters import plain as latin  # costs nothing where nobody asks
+
+    return text if text.isascii() else latin(text)
+
+
+def _is_free_text(field: JsonObject) -> bool:
+    return field.get("type") == "string" and not {"enum", "oneOf", "const"} & field.keys()
+
+
+def _words(text: object) -> str:
+    """A text in plain lower-case words, look-alike letters of other scripts as Latin ones."""
+    return split_name(_without_lookalikes(plain(text, MAX_READ_CHARS))) if isinstance(text, str) else ""
 
 
 def _address_fault(url: object) -> str:
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
-        host = parts.hostname or ""
+        host = _shown_host(parts)
     except ValueError:
         return "its address cannot be read"
     if parts.username or parts.password:
         return "its address holds a name before the host"
+    if not _HOST.fullmatch(host):
+        return "its host is written in a way that programs read differently"
     if parts.scheme == "https" and host:
         return ""
     return "" if parts.scheme == "http" and host in _LOOPBACK else "its address is not https"
 
 
+def _shown_host(parts: SplitResult) -> str:
+    """The host as a browser asks for it: letters that look like Latin ones show as what they are."""
+    host = parts.hostname or ""
+    return host if host.isascii() else host.encode("idna").decode()
+
+
 def _introduced(alias: str, method: str, params: JsonObject) -> JsonObject:
     """The same question, saying who asks; and nothing of the conversation goes along."""
-    if method == "sampling/createMessage":
-        return {**params, "includeContext": "none"} if "includeContext" in params else params
-    if method != "elicitation/create":
+    if method == "roots/list":
         return params
-    message: Any = params.get("message")
-    said = clean_text(message)[0] if isinstance(message, str) else ""
-    where = f" (opens {urlsplit(params['url']).hostname})" if params.get("mode") == "url" else ""
-    return {**params, "message": f"The server `{alias}` asks{where}: {said}"}
+    shown, _ = clean_strings(params)
+    if method == "sampling/createMessage":
+        return {**shown, "includeContext": "none"} if "includeContext" in params else shown
+    said = shown["message"] if isinstance(shown.get("message"), str) else ""
+    where = f" (opens {_shown_host(urlsplit(params['url']))})" if params.get("mode") == "url" else ""
+    return {**shown, "message": f"The server `{alias}` asks{where}: {said}"}

@@ -14,6 +14,7 @@ import anyio
 
 from toolrouter.errors import RpcError
 from toolrouter.server.asking import ABILITIES
+from toolrouter.server.cleaning import clean_strings
 from toolrouter.server.hosts import can, is_loud_enough
 from toolrouter.server.protocol import INVALID_REQUEST, LOG_LEVEL_KEY, METHOD_NOT_FOUND
 from toolrouter.server.results import asks_for_input, error_result
@@ -69,7 +70,7 @@ class HostCall:
         if self.modern and LOG_LEVEL_KEY not in self._inbound.meta:
             return  # unasked-for log messages are forbidden there
         if is_loud_enough(params, str(self._inbound.meta.get(LOG_LEVEL_KEY) or self._level)):
-            await self._inbound.notify(method, params)
+            await self._inbound.notify(method, clean_strings(params)[0])
 
     async def complete(self, send: Send, retry: JsonObject) -> JsonObject:
         """The result of a request, with the upstream's questions answered by a handshake host. Raises RpcError."""

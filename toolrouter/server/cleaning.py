@@ -1,18 +1,26 @@
 """Results without what no reader sees: terminal control, bidi overrides, and letters that only a model reads.
 
-Text is all that is touched: structured values and binary content arrive as they were sent.
+Text is all that is touched, wherever in a result it stands; binary content is base64 and has nothing of the kind.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
+from toolrouter.errors import RpcError
 from toolrouter.types import JsonObject
+
+if TYPE_CHECKING:
+    from toolrouter.ports import OnProgress
+    from toolrouter.server.parking import Sends
 
 MARK: Final = "toolrouter/removed"
 """In `_meta` of a result: how many characters were taken out."""
 SOURCE: Final = "toolrouter/server"
+_SAID: Final = ("content", "structuredContent", "contents", "messages", "description", "completion")
+"""The parts of results that are there to be read; tokens, addresses of pages and questions are not."""
 
 # Escape sequences whole (colours, cursor moves, titles, links), then every control but tab and line ends, the
 # embeddings, overrides and isolates of bidi text, and the tag and private variation letters.
@@ -26,19 +34,68 @@ _FLAG: Final = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039
 
 def cleaned(result: JsonObject, server: str) -> JsonObject:
     """Returns a result whose texts show all that is in them; the very same object when there is nothing to remove."""
-    content = result.get("content")
-    if not isinstance(content, list):
-        return result
-    blocks, removed = [], 0
-    for block in content:
-        clean, count = _block(block)
-        blocks.append(clean)
-        removed += count
+    said: JsonObject = {key: result[key] for key in _SAID if key in result}
+    clean, removed = clean_strings(said)
     if not removed:
         return result
     meta = result.get("_meta")
     marked = {**(meta if isinstance(meta, dict) else {}), MARK: removed, SOURCE: server}
-    return {**result, "content": blocks, "_meta": marked}
+    return {**result, **clean, "_meta": marked}
+
+
+def clean_strings(root: JsonObject) -> tuple[JsonObject, int]:
+    """Returns a copy with every text in it cleaned, at whatever depth, and how many characters that took out.
+
+    Names of fields stay: whoever reads a value looks for it under the name it was sent by.
+    """
+    copy = dict(root)
+    waiting: list[Any] = [copy]
+    removed = 0
+    while waiting:
+        node = waiting.pop()
+        for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+            if isinstance(value, str):
+                node[key], count = clean_text(value)
+                removed += count
+            elif isinstance(value, (dict, list)):
+                node[key] = value.copy()
+                waiting.append(node[key])
+    return copy, removed
+
+
+class CleanWords:
+    """Sends by a fleet and cleans what comes back: results, errors and what is told on the way. Satisfies `Sends`."""
+
+    def __init__(self, fleet: Sends) -> None:
+        self._fleet = fleet
+
+    async def request(
+        self,
+        alias: str,
+        method: str,
+        params: JsonObject | None,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        before_send: Callable[[], None] | None = None,
+    ) -> JsonObject:
+        """What the fleet's `request` returns and raises, without what no reader sees."""
+        told = None if on_progress is None else _clean_progress(on_progress)
+        try:
+            result = await self._fleet.request(
+                alias, method, params, timeout_s=timeout_s, on_progress=told, before_send=before_send
+            )
+        except RpcError as error:
+            said, _ = clean_strings({"message": error.message, "data": error.data})
+            raise RpcError(error.code, said["message"], said["data"]) from error
+        return cleaned(result, alias)
+
+
+def _clean_progress(on_progress: OnProgress) -> OnProgress:
+    async def tell(params: JsonObject) -> None:
+        await on_progress(clean_strings(params)[0])
+
+    return tell
 
 
 def clean_text(text: str) -> tuple[str, int]:
@@ -53,16 +110,3 @@ def clean_text(text: str) -> tuple[str, int]:
 
 def _within(position: int, spans: list[tuple[int, int]]) -> bool:
     return any(start <= position < end for start, end in spans)
-
-
-def _block(block: Any) -> tuple[Any, int]:
-    if not isinstance(block, dict):
-        return block, 0
-    if block.get("type") == "text" and isinstance(block.get("text"), str):
-        text, removed = clean_text(block["text"])
-        return ({**block, "text": text} if removed else block), removed
-    resource = block.get("resource")
-    if block.get("type") == "resource" and isinstance(resource, dict) and isinstance(resource.get("text"), str):
-        text, removed = clean_text(resource["text"])
-        return ({**block, "resource": {**resource, "text": text}} if removed else block), removed
-    return block, 0

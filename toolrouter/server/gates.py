@@ -1,4 +1,4 @@
-"""What stands between a host and a call: class of the tool, flow of data, the record of it, and the look at its result.
+"""What stands between a host and a call: class of the tool, flow of data, and the record of it.
 
 A conversation is what one connection of a host does. It is found through a context variable, because calls come
 through several layers that have no other business with it.
@@ -17,7 +17,6 @@ from toolrouter.config import FlowPolicy, Settings
 from toolrouter.errors import NotFound
 from toolrouter.guard.classes import ToolClass, class_of
 from toolrouter.guard.flows import Conversation, legs_of
-from toolrouter.server.cleaning import cleaned
 from toolrouter.server.words import refusal_to_write
 from toolrouter.types import JsonObject, Tool
 
@@ -47,6 +46,9 @@ class Record:
 
     def refuse(self, why: str) -> None:
         self.decision = f"refused: {why}"
+
+    def returned(self, result: JsonObject) -> None:
+        self.outcome = "error" if result.get("isError") is True else "ok"
 
     def event(self, elapsed_ms: float) -> JsonObject:
         conversation = CONVERSATION.get()
@@ -116,8 +118,3 @@ class Gates:
             record.decision = f"warned: flow ({conversation.story()})"
         conversation.note(tool.id, legs)
         return ""
-
-    def passed(self, tool: Tool, result: JsonObject, record: Record) -> JsonObject:
-        """The result as the host gets it."""
-        record.outcome = "error" if result.get("isError") is True else "ok"
-        return cleaned(result, tool.server) if self._settings.router.results.clean else result

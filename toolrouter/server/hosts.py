@@ -16,6 +16,7 @@ import anyio
 
 from toolrouter.errors import RpcError
 from toolrouter.server.asking import ABILITIES, Asking
+from toolrouter.server.cleaning import clean_strings
 from toolrouter.server.protocol import INVALID_REQUEST, LEVELS, METHOD_NOT_FOUND
 from toolrouter.types import JsonObject
 from toolrouter.upstream.connection import ReverseHandlers
@@ -132,7 +133,8 @@ class Hosts:
             for on_update in list(self._watchers.get((alias, str(params.get("uri"))), ())):
                 await on_update(params)
         elif method == MESSAGE:
-            await self._tell_all(method, params, lambda host: is_loud_enough(params, host.level))
+            clean, _ = clean_strings(params)
+            await self._tell_all(method, clean, lambda host: is_loud_enough(params, host.level))
         elif method == ELICITED:
             await self._tell_all(method, params, lambda host: "elicitation" in host.capabilities)
 

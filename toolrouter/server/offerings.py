@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,30 +54,37 @@ class Offerings:
         return await anyio.to_thread.run_sync(find_all)
 
     async def get_prompt(self, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
-        """The raw result of `prompts/get`; `params` are the host's. Raises RpcError."""
+        """The result of `prompts/get`; `params` are the host's. Raises RpcError."""
         offer = await self._prompt(params.get("name"))
-        return await self._send(offer.server, "prompts/get", {**params, "name": offer.name}, on_progress)
+        params = {**params, "name": offer.name}
+        return await self._send(offer.server, "prompts/get", params, lambda: self._check_pin(offer), on_progress)
 
     async def read(self, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
-        """The raw result of `resources/read`; asked for by a qualified URI, its contents have qualified URIs too."""
+        """The result of `resources/read`; asked for by a qualified URI, its contents have qualified URIs too."""
         asked = _text(params, "uri", "resources/read")
         alias, uri = await self.locate(asked)
-        result = await self._send(alias, "resources/read", {**params, "uri": uri}, on_progress)
+        params = {**params, "uri": uri}
+        result = await self._send(
+            alias, "resources/read", params, lambda: self._check_readable(alias, uri, asked), on_progress
+        )
         return result if uri == asked else {**result, **_requalified(result, alias)}
 
     async def complete(self, params: JsonObject) -> JsonObject:
-        """The raw result of `completion/complete`. Raises RpcError."""
+        """The result of `completion/complete`. Raises RpcError."""
         ref = params.get("ref")
         given = ref if isinstance(ref, dict) else {}
         if given.get("type") == "ref/prompt":
             offer = await self._prompt(given.get("name"))
             alias, inner = offer.server, {**given, "name": offer.name}
+            check = partial(self._check_pin, offer)
         elif given.get("type") == "ref/resource":
-            alias, uri = await self.locate(_text(given, "uri", "completion/complete"))
+            asked = _text(given, "uri", "completion/complete")
+            alias, uri = await self.locate(asked)
             inner = {**given, "uri": uri}
+            check = partial(self._check_readable, alias, uri, asked)
         else:
             raise RpcError(INVALID_PARAMS, "Invalid params: completion needs a ref to a prompt or to a resource")
-        return await self._send(alias, "completion/complete", {**params, "ref": inner}, None)
+        return await self._send(alias, "completion/complete", {**params, "ref": inner}, check)
 
     async def locate(self, uri: str) -> tuple[str, str]:
         """The server that has a resource, and that server's own URI for it. Raises RpcError."""
@@ -139,9 +146,25 @@ class Offerings:
         for kind in kinds:
             yield from self.listed(kind)
 
-    async def _send(self, alias: str, method: str, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
+    def _check_pin(self, offer: Offer) -> None:
+        """Starting a server lists it: what it offers now must still be what was approved."""
+        if all((now.id, now.hash) != (offer.id, offer.hash) for now in self.listed(offer.kind)):
+            raise RpcError(INVALID_PARAMS, f"Prompt {offer.id} is no longer what it was: its server changed it")
+
+    def _check_readable(self, alias: str, uri: str, asked: str) -> None:
+        if not self._may_read(alias, uri):
+            raise self._unknown(asked)
+
+    async def _send(
+        self,
+        alias: str,
+        method: str,
+        params: JsonObject,
+        check: Callable[[], None],
+        on_progress: OnProgress | None = None,
+    ) -> JsonObject:
         try:
-            return await self._router.forward(alias, method, params, on_progress)
+            return await self._router.forward(alias, method, params, on_progress, check)
         except (UpstreamError, NotFound) as error:
             raise RpcError(INTERNAL_ERROR, str(error)) from error
 

@@ -24,6 +24,7 @@ from toolrouter.errors import LOGIN_NEEDED, NotFound, RpcError, UpstreamError
 from toolrouter.ports import OnProgress
 from toolrouter.server.arguments import ArgumentChecks, as_object
 from toolrouter.server.asking import Asking
+from toolrouter.server.cleaning import CleanWords
 from toolrouter.server.gates import Gates, Record
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.kept import KeptResults
@@ -346,7 +347,8 @@ class Router:
         except RpcError as error:
             record.outcome = "refused: its question"
             return error_result(f"`{tool.id}` was not finished: {error.message}")
-        return self.gates.passed(tool, result, record)
+        record.returned(result)
+        return result
 
     async def _request(self, tool: Tool, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
         params = self.hosts.asking.outgoing(tool.server, params)
@@ -357,7 +359,7 @@ class Router:
                 self._check_pin(tool)
 
             return await self.parking.request(
-                self.fleet, tool.server, "tools/call", params, on_progress=on_progress, before_send=before_send
+                self._words(), tool.server, "tools/call", params, on_progress=on_progress, before_send=before_send
             )
 
         if on_progress is None or self.fleet.state(tool.server).state is ServerState.RUNNING:
@@ -365,13 +367,23 @@ class Router:
         return await told_while_starting(tool.server, on_progress, request)
 
     async def forward(
-        self, alias: str, method: str, params: JsonObject, on_progress: OnProgress | None = None
+        self,
+        alias: str,
+        method: str,
+        params: JsonObject,
+        on_progress: OnProgress | None = None,
+        before_send: Callable[[], None] | None = None,
     ) -> JsonObject:
-        """The raw result of any other request to one upstream. Raises RpcError or UpstreamError."""
+        """The result of any other request to one upstream. Raises RpcError, UpstreamError, and what the check does."""
         asking = self.hosts.asking
         params = asking.outgoing(alias, params)
-        result = await self.parking.request(self.fleet, alias, method, params, on_progress=on_progress)
+        result = await self.parking.request(
+            self._words(), alias, method, params, on_progress=on_progress, before_send=before_send
+        )
         return result if self.parking.holds(result) else asking.incoming(alias, result)
+
+    def _words(self) -> Sends:
+        return CleanWords(self.fleet) if self.settings.router.results.clean else self.fleet
 
     async def wait_settled(self) -> None:
         """Waits, for a bounded time, until what servers offer is known as far as it can be now."""

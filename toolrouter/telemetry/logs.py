@@ -23,10 +23,16 @@ _SHORTEST_SECRET = 6
 _TELLTALE = re.compile(
     r"(?P<lead>\b(?:authorization|proxy-authorization|x-api-key|cookie)['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?"
     r"|\b(?:bearer|basic)\s+"
-    r"|[?&](?:access_token|api_?key|key|token|secret|password)=)"
-    r"(?P<secret>[^\s'\"&,;]{4,})"
-    r"|\b(?:sk|ghp|gho|ghs|github_pat|glpat|xox[abpr])[-_][A-Za-z0-9_-]{10,}",
-    re.IGNORECASE,
+    r"|[?&](?:access_token|api_?key|key|token|secret|password)="
+    r"|\b(?:password|passwd|pwd|client[_-]?secret|(?:api|access|private|secret)[_-]?key|(?:access|refresh|id)[_-]token)"
+    r"['\"]?\s*[:=]\s*['\"]?"
+    r"|://[^/\s:@]{0,64}:(?=[^/\s@]{1,256}@))"
+    r"(?P<secret>[^\s'\"&,;@]{4,})"
+    r"|\b(?:sk|rk|ghp|gho|ghs|ghu|ghr|github_pat|glpat|xox[abeprs]|hf|npm|pypi|dop_v1)[-_][A-Za-z0-9_-]{10,}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\bya29\.[\w-]{16,}|\bSG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"
+    r"|-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.{0,8192}?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)",
+    re.IGNORECASE | re.DOTALL,
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -128,7 +134,8 @@ def _install(root: logging.Logger, handler: logging.Handler) -> None:
 
 def _install_file(root: logging.Logger, path: Path, masking: Masking, level: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):  # `parents` would make the upper one for everybody
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Opened by hand once, so that the file is the owner's alone from its first byte.
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         handler = _QuietRotation(path, maxBytes=_LARGEST_FILE, backupCount=_FILES - 1, encoding="utf-8")

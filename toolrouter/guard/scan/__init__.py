@@ -6,18 +6,15 @@ names, enum values, annotations and icons included), decodes what is encoded and
 whole catalog, because a text that names another server's tool is the plainest sign of an attack.
 
 Above: admission, the review screen and `toolrouter scan`. Below: nothing but the standard library and the
-values of `toolrouter.types`. Texts are prepared by `texts`, `characters` and `payloads`; `signals` and
-`languages` hold the vocabulary and `rules` the combinations of it, all as data; `phrases`, `parameters` and
-`context` look for them; `scanner` puts the answers together.
+values of `toolrouter.types`. Texts are prepared by `texts`, `characters` and `payloads`; `vocabulary` reads the
+words from `toolrouter/data/scan` and `rules` combines them, all as data; `phrases`, `parameters` and `context`
+look for them; `scanner` puts the answers together.
 """
 
 from toolrouter.guard.scan.context import ScanContext, build_context
 from toolrouter.guard.scan.scanner import (
     SCANNER_VERSION,
-    ListingVerdicts,
     scan_definition,
-    scan_instructions,
-    scan_listing,
     scan_tools,
 )
 from toolrouter.guard.scan.verdict import Finding, Tier, Verdict, make_visible
@@ -25,14 +22,11 @@ from toolrouter.guard.scan.verdict import Finding, Tier, Verdict, make_visible
 __all__ = [
     "SCANNER_VERSION",
     "Finding",
-    "ListingVerdicts",
     "ScanContext",
     "Tier",
     "Verdict",
     "build_context",
     "make_visible",
     "scan_definition",
-    "scan_instructions",
-    "scan_listing",
     "scan_tools",
 ]

@@ -32,6 +32,8 @@ def find_carriers(texts: tuple[Text, ...], own_words: str) -> Iterator[Carrier]:
                 yield Carrier("parameter.secret", text.where, text.value)
             elif not about_models and parameter_pattern("about_the_model").match(name):
                 yield Carrier("parameter.conversation", text.where, text.value)
+        elif _describes_parameter(text) and parameter_pattern("asks_secrets").search(text.value.lower()):
+            yield Carrier("parameter.secret", text.where, text.value)
         elif not about_models and _describes_parameter(text) and parameter_pattern("asks").search(text.value.lower()):
             yield Carrier("parameter.conversation", text.where, text.value)
 

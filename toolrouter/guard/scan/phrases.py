@@ -22,6 +22,7 @@ MAX_SPANS: Final = 400
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SENTENCE_END: Final = re.compile(r"[.!?:] |[\n。\uff01\uff1f!?।؟]")
+_SENTENCE_BREAK: Final = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!etc)[.!?] |\n")
 _OTHER_SCRIPTS: Final = re.compile("[\u0370-\u1fff\u2e80-\uffdc]")
 Span = tuple[int, int]
 
@@ -63,7 +64,8 @@ class Vocabulary:
         """Whether a text in lower case holds another script than Latin, or words of another language."""
         if not low.isascii() and _OTHER_SCRIPTS.search(low):
             return True
-        return len(self.foreign_words.intersection(_WORD.findall(low))) >= 2
+        words = _WORD.findall(low)
+        return sum(word in self.foreign_words or not word.isascii() for word in words) >= 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +217,8 @@ class Reader:
     def _is_near(self, name: str, start: int, end: int) -> bool:
         """Whether a signal stands in the same sentence as the match, before it or around it."""
         first = max(0, start - 240)
-        before = max(self._text.rfind(mark, first, start) for mark in (". ", "! ", "? ", "\n"))
-        return any(max(before, first) < at < end for at, _ in self.spans(name))
+        before = max((mark.start() for mark in _SENTENCE_BREAK.finditer(self._text, first, start)), default=first)
+        return any(max(before, first) <= at < end for at, _ in self.spans(name))
 
 
 def _close_together(every: list[list[Span]], within: int) -> Iterator[Span]:

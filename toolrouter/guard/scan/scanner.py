@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -26,7 +26,7 @@ from toolrouter.guard.scan.rules import (
 from toolrouter.guard.scan.texts import Page, Text, Walk, lay_out, walk
 from toolrouter.guard.scan.verdict import Finding, Tier, Verdict, excerpt, judge
 from toolrouter.guard.scan.vocabulary import vocabulary
-from toolrouter.types import JsonObject, Listing, Tool, ToolId
+from toolrouter.types import JsonObject, Tool, ToolId
 
 SCANNER_VERSION: Final = 1
 """Raised whenever a definition may get another verdict: part of every cache key."""
@@ -37,7 +37,7 @@ Cache = MutableMapping[tuple[str, str], Verdict]
 DOUBLE_ENCODED: Final = 2
 MAX_COMMENTS: Final = 64
 _LINK: Final = re.compile(r"!?\[[^\]\n]{0,200}\]\(\s?((?:https?:)?//[^)\n]{0,600})\)", re.IGNORECASE)
-_TO_BE_FILLED: Final = re.compile(r"\{|\$|%7b|<", re.IGNORECASE)
+_TO_BE_FILLED: Final = re.compile(r"\{|\$|%7[bB]|<|[=/][A-Z]{2,20}(?:_[A-Z]{2,20}){1,5}")
 _REFERENCE_COMMENT: Final = re.compile(r"\[(?://|comment|_)\]: ?#? ?([^\n]{0,2000})")
 
 
@@ -61,39 +61,6 @@ def scan_definition(raw: JsonObject, *, server: str, kind: str = "tool", context
     walked = walk(raw)
     subject = _Subject(server, kind, context, walked.texts, _own_names(walked))
     return judge(_find(raw, walked, subject))
-
-
-def scan_instructions(instructions: str, *, server: str, context: ScanContext) -> Verdict:
-    """Return the verdict on what a server says to every model that connects."""
-    return scan_definition({"instructions": instructions}, server=server, kind="instructions", context=context)
-
-
-@dataclass(frozen=True, slots=True)
-class ListingVerdicts:
-    """The verdicts on everything in one listing, by name (prompts), URI (resources) or URI template."""
-
-    instructions: Verdict
-    tools: Mapping[str, Verdict]
-    prompts: Mapping[str, Verdict]
-    resources: Mapping[str, Verdict]
-    resource_templates: Mapping[str, Verdict]
-
-
-def scan_listing(listing: Listing, *, context: ScanContext, cache: Cache | None = None) -> ListingVerdicts:
-    """Return the verdicts on one listing. `context` should hold the rest of the catalog *and* this listing's tools."""
-    server = listing.server.alias
-
-    def each(items: Iterable[JsonObject], kind: str, key: str) -> dict[str, Verdict]:
-        return {str(raw.get(key, "")): _cached(raw, server, kind, context, cache) for raw in items}
-
-    said = {"instructions": listing.server.instructions}
-    return ListingVerdicts(
-        instructions=_cached(said, server, "instructions", context, cache),
-        tools=each(listing.tools, "tool", "name"),
-        prompts=each(listing.prompts, "prompt", "name"),
-        resources=each(listing.resources, "resource", "uri"),
-        resource_templates=each(listing.resource_templates, "resource template", "uriTemplate"),
-    )
 
 
 def scan_tools(tools: Iterable[Tool], *, context: ScanContext, cache: Cache | None = None) -> dict[ToolId, Verdict]:
