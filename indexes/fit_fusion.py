@@ -45,8 +45,6 @@ WHOLE = "train_queries"
 QUERIES = Path(__file__).with_name("queries.jsonl")
 SEEN_KINDS = ("lang", "short", "multi", "none")
 WEIGHT_OF_WHOLE = 1.5
-WEIGHT_OF_SET = {"apibank": 3.0, "mongodb_mcp": 2.5, "metatool": 2.0}
-"""More than 1 for those on which the fusion would otherwise fall behind its better part."""
 STRANGERS = ("metatool", "apibank")
 """Sets whose queries are asked of catalogs that have none of their tools: what people ask of assistants of any kind."""
 SAMPLED_WHOLE, SAMPLED_FITTED = (3.0, 30), (3.0, 40)
@@ -175,8 +173,7 @@ def fitted_groups(
     """Return an example per query over the whole catalog of each set."""
     groups: Groups = {}
     for name, rows in queries.items():
-        examples = set_examples(read_rows(data / name / "tools.jsonl"), rows, embedders[name])
-        groups[name] = (examples, WEIGHT_OF_SET.get(name, 1.0))
+        groups[name] = (set_examples(read_rows(data / name / "tools.jsonl"), rows, embedders[name]), 1.0)
         logger.info("%s: %d examples", name, len(groups[name][0]))
     return groups
 
