@@ -26,7 +26,6 @@ from toolrouter.index.embedding_cache import text_key
 from toolrouter.index.faiss_index import EXACT_ROWS, FaissIndex
 from toolrouter.index.onnx_embedder import OnnxEmbedder
 from toolrouter.ports import Vectors
-from toolrouter.retrieval.capabilities import capabilities
 from toolrouter.retrieval.search import SearchOptions, search
 from toolrouter.retrieval.search_index import SearchIndex, build_search_index, text_of
 from toolrouter.types import Server, Tool, ToolId
@@ -60,8 +59,7 @@ def main() -> None:
     start = time.perf_counter()
     real = embedder.embed_texts([text_of(tool, found.servers.get(tool.server)) for tool in found.tools[:EMBEDDED]])
     embedding_s = time.perf_counter() - start
-    stored = dict(zip(map(text_key, capabilities()), embedder.embed_texts(capabilities()), strict=True))
-    searches = [_measure_search(found, real, embedder, size, stored) for size in options.sizes]
+    searches = [_measure_search(found, real, embedder, size) for size in options.sizes]
     queries = embedder.embed_queries([query.text for query in found.queries[:VECTOR_QUERIES]])
     vectors = [_measure_vectors(real, queries, size) for size in options.vectors]
     figures = {
@@ -94,12 +92,10 @@ def _read(data: Path | None) -> EvalSet:
     return recorded_set() if data is None else read_set(data / "tools.jsonl", data / "queries.jsonl", name=data.name)
 
 
-def _measure_search(
-    found: EvalSet, real: Vectors, embedder: OnnxEmbedder, size: int, stored: Mapping[str, Vectors]
-) -> dict[str, Any]:
+def _measure_search(found: EvalSet, real: Vectors, embedder: OnnxEmbedder, size: int) -> dict[str, Any]:
     tools, servers = _catalog(found, size)
     keys = [text_key(text_of(tool, servers.get(tool.server))) for tool in tools]
-    store: Any = _Vectors({**stored, **dict(zip(keys, _noisy(real, size), strict=True))})
+    store: Any = _Vectors(dict(zip(keys, _noisy(real, size), strict=True)))
     before_mb = _resident_mb()
     start = time.perf_counter()
     index = build_search_index(tools, servers, embedder=embedder, store=store)

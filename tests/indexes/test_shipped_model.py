@@ -9,6 +9,10 @@ import pytest
 
 from indexes.evaluate_model import Embed, shipped_model
 from toolrouter.catalog.text import TOOL_TEXT_VERSION, tool_text
+from toolrouter.index.embedding_cache import text_key
+from toolrouter.index.onnx_embedder import OnnxEmbedder
+from toolrouter.index.shipped_vectors import shipped_vectors
+from toolrouter.retrieval.capabilities import capabilities
 
 FOLDER = Path(__file__).parents[2] / "toolrouter" / "data" / "model"
 TOOLS = {
@@ -64,3 +68,15 @@ def test_vectors_have_unit_length_and_the_promised_dimensions(embed: Embed, mani
 def test_a_query_is_nearest_to_the_tool_that_serves_it(embed: Embed, query: str, tool: str) -> None:
     scores = embed([query]) @ embed(list(TOOLS.values())).T
     assert list(TOOLS)[int(scores.argmax())] == tool
+
+
+def test_the_lines_that_every_catalog_is_compared_with_come_embedded() -> None:
+    known = shipped_vectors(OnnxEmbedder().name)
+    assert [line for line in capabilities() if text_key(line) not in known] == []
+    lines = capabilities()[:20]
+    embedded = OnnxEmbedder().embed_texts(lines)
+    assert min(float(known[text_key(line)] @ vector) for line, vector in zip(lines, embedded, strict=True)) > 0.98
+
+
+def test_vectors_of_another_model_are_not_taken() -> None:
+    assert shipped_vectors("somebody-elses-model") == {}

@@ -17,6 +17,7 @@ from toolrouter.errors import ModelError
 from toolrouter.index.bm25f import Bm25f
 from toolrouter.index.embedding_cache import Progress, embed_cached, text_key
 from toolrouter.index.faiss_index import FaissIndex
+from toolrouter.index.shipped_vectors import shipped_vectors
 from toolrouter.index.thesaurus import related_words
 from toolrouter.ports import Embedder, Store, Vectors
 from toolrouter.retrieval.actions import action_of_tool
@@ -186,7 +187,7 @@ def _capabilities(embedder: Embedder, store: Store | None, on_progress: Progress
     """Return the vectors of what programs do, for models whose fusion was fitted to compare with them."""
     if not hasattr(embedder, "model"):
         return None
-    return embed_cached(embedder, store, capabilities(), on_progress)
+    return embed_cached(embedder, store, capabilities(), on_progress, known=shipped_vectors(embedder.name))
 
 
 def about(server: Server | None) -> str:

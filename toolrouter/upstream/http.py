@@ -22,7 +22,7 @@ from toolrouter.upstream.http_client import HttpClient, failure
 from toolrouter.upstream.mirrored import HeaderMap, header_map, mirrored
 from toolrouter.upstream.oauth import auth_for
 from toolrouter.wire.caller import Sourced
-from toolrouter.wire.lines import LineFault, encode_message, parse_message
+from toolrouter.wire.lines import LineFault, encode_body, parse_message
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class HttpCarrier:
         if method is not None and isinstance(request_id, str | int):
             exchange = _Exchange(request_id, anyio.CancelScope(), _version_of(message) is not None)
             self._under_way[request_id] = exchange
-            self._tasks.start_soon(self._run, exchange, method, self._headers(message), encode_message(message))
+            self._tasks.start_soon(self._run, exchange, method, self._headers(message), encode_body(message))
         elif method == "notifications/cancelled":
             await self._cancel(message)
         else:
@@ -139,7 +139,7 @@ class HttpCarrier:
     async def _deliver(self, message: JsonObject) -> None:
         with anyio.move_on_after(UNANSWERED_S):
             try:
-                async with self._response("POST", self._headers(message), encode_message(message)) as response:
+                async with self._response("POST", self._headers(message), encode_body(message)) as response:
                     if response.status_code >= 300:
                         what = message.get("method", "an answer")
                         logger.debug("%s did not take %s: HTTP %s", self._url.host, what, response.status_code)

@@ -17,7 +17,7 @@ from toolrouter.errors import LoginNeeded, UpstreamError
 from toolrouter.types import JsonObject
 from toolrouter.upstream.http_client import HttpClient, describe
 from toolrouter.upstream.oauth import auth_for
-from toolrouter.wire.lines import LineFault, encode_message, parse_message
+from toolrouter.wire.lines import LineFault, encode_body, parse_message
 
 EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
 
@@ -42,7 +42,7 @@ class SseCarrier:
         headers = {"content-type": "application/json"}
         if self.protocol_version:
             headers["mcp-protocol-version"] = self.protocol_version
-        response = await self._client.post(self._endpoint, content=encode_message(message), headers=headers)
+        response = await self._client.post(self._endpoint, content=encode_body(message), headers=headers)
         if response.status_code >= 300:
             raise UpstreamError(self._alias, f"{self._alias}: {describe(response)}")
 

@@ -96,10 +96,15 @@ def parse_message(line: bytes) -> JsonObject | LineFault:
 
 def encode_message(message: JsonObject) -> bytes:
     """One line, line end included. Raises ValueError or TypeError for what JSON cannot say."""
+    return encode_body(message) + b"\n"
+
+
+def encode_body(message: JsonObject) -> bytes:
+    """The JSON alone, as the body of a request. Raises ValueError or TypeError for what JSON cannot say."""
     try:
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except UnicodeEncodeError:  # a lone surrogate: legal as \uXXXX in JSON, impossible in UTF-8
-        return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _parse_batch(line: bytes) -> list[JsonObject | LineFault]:

@@ -1,0 +1,39 @@
+"""Vectors, inside the package, of texts that every catalog is compared with: a first start need not embed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from toolrouter.index.embedding_cache import text_key
+from toolrouter.ports import Vectors
+
+FILE: Final = "capabilities.npz"
+
+
+def shipped_file() -> Path:
+    return Path(str(files("toolrouter"))) / "data" / FILE
+
+
+def shipped_vectors(model: str) -> Mapping[str, Vectors]:
+    """Return unit vectors by text key; none when they are another model's, or the file cannot be read."""
+    try:
+        with np.load(shipped_file()) as stored:
+            if str(stored["model"]) != model:
+                return {}
+            vectors = stored["vectors"].astype(np.float32)
+            keys = [key.decode() for key in stored["keys"].tolist()]
+    except (OSError, ValueError, KeyError, EOFError):
+        return {}
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return dict(zip(keys, vectors, strict=True))
+
+
+def ship(model: str, texts: Sequence[str], vectors: Vectors, path: Path) -> None:
+    """Write unit vectors, a byte for each number: only their direction is kept."""
+    rounded = np.round(127 * vectors / np.abs(vectors).max(axis=1, keepdims=True)).astype(np.int8)
+    np.savez(path, model=np.array(model), keys=np.array([text_key(text).encode() for text in texts]), vectors=rounded)
