@@ -161,7 +161,7 @@ def _versions(found: Sequence[dict[str, str]]) -> str:
 
 
 def router_table(folder: Path) -> list[str]:
-    rows = [row for part in (_start, _memory, _surface, _speed) for row in part(folder)]
+    rows = [row for part in (_start, _memory, _surface, _speed, _index_speed) for row in part(folder)]
     return table_of(["figure", "value"], rows)
 
 
@@ -232,6 +232,21 @@ def _speed(folder: Path) -> list[list[str]]:
             times = one["search_ms"]
             text = f"p50 {times['p50']:.1f} ms, p95 {times['p95']:.1f} ms, {one['memory_mb']} MB{recall}"
             rows.append([f"{what}, {one[size]:,} {size}", text])
+    return rows
+
+
+def _index_speed(folder: Path) -> list[list[str]]:
+    found = read_result(folder / "index_speed.json") or {}
+    rows = [
+        [f"index of {one['tools']:,} tools from nothing", f"{one['build_s']:.1f} s"] for one in found.get("built", [])
+    ]
+    if theirs := found.get("sentence_transformers"):
+        first, query = found["built"][0], found["query_ms"]["p50"]
+        text = f"{first['build_s'] / theirs['texts_s']:.2f} of the time sentence-transformers takes to embed its texts"
+        rows.append([f"index of {first['tools']:,} tools from nothing, compared", text])
+        rows.append(
+            ["a query embedded", f"{query:.1f} ms, {query / theirs['query_ms']['p50']:.2f} of sentence-transformers"]
+        )
     return rows
 
 

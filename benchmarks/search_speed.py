@@ -93,7 +93,7 @@ def _read(data: Path | None) -> EvalSet:
 
 
 def _measure_search(found: EvalSet, real: Vectors, embedder: OnnxEmbedder, size: int) -> dict[str, Any]:
-    tools, servers = _catalog(found, size)
+    tools, servers = catalog(found, size)
     keys = [text_key(text_of(tool, servers.get(tool.server))) for tool in tools]
     store: Any = _Vectors(dict(zip(keys, _noisy(real, size), strict=True)))
     before_mb = _resident_mb()
@@ -109,7 +109,7 @@ def _measure_search(found: EvalSet, real: Vectors, embedder: OnnxEmbedder, size:
     }
 
 
-def _catalog(found: EvalSet, size: int) -> tuple[list[Tool], dict[str, Server]]:
+def catalog(found: EvalSet, size: int) -> tuple[list[Tool], dict[str, Server]]:
     """Return `size` tools: those there are, then copies of them whose servers carry a number."""
     tools: list[Tool] = []
     for number in range(size):
