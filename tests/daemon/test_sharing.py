@@ -46,6 +46,19 @@ def test_ten_hosts_at_once_start_one_daemon(home: Home) -> None:
     assert log.count(" serves ") == 1
 
 
+def test_hits_become_tools_of_one_connection_alone(home: Home) -> None:
+    home.configure({"stub": stub()}, exposure="dynamic")
+    asking, other = home.host().initialize(), home.host().initialize()
+    before = other.tools()
+    asking.search("stub__pid")
+    asking.wait_note("notifications/tools/list_changed")
+    assert "stub__pid" in asking.tools()
+    assert other.tools() == before
+    assert "stub__pid" not in before
+    result = asking.ask("tools/call", {"name": "stub__pid", "arguments": {}})
+    assert int(result["content"][0]["text"]) == int(other.call("stub__pid"))
+
+
 def test_a_host_that_is_killed_takes_nothing_with_it(home: Home) -> None:
     first, second = home.host().initialize(), home.host().initialize()
     server = int(first.call("stub__pid"))
