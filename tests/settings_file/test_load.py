@@ -174,10 +174,9 @@ def test_a_config_that_is_not_there_is_named_with_its_likes(tmp_path: Path) -> N
 
 def test_without_any_config_the_places_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
-    monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: tmp_path / "none")
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda *_, **__: str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="toolrouter init"):
-        find_config(None, {})
+        find_config(None, {"XDG_CONFIG_HOME": str(tmp_path / "none")})
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
