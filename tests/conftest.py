@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Daemons that tests start are gone soon after their last host.
 os.environ.setdefault("TOOLROUTER_IDLE_EXIT_S", "1")
 # Whoever runs the tests may use toolrouter: their own config is none of the tests' business.
-os.environ["XDG_CONFIG_HOME"] = os.path.join(tempfile.gettempdir(), "toolrouter-tests-have-no-config")
+os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / "toolrouter-tests-have-no-config")
 # Nobody sits in front of them.
 os.environ["TOOLROUTER_NO_NOTICES"] = "1"
 # How long an example takes says more of what else the machine does than of the code.
