@@ -173,7 +173,8 @@ class ResultSettings(_Strict):
     max_tokens: int = Field(25_000, ge=500, description="A longer text result is kept aside and read in parts.")
     keep_s: float = Field(86_400, gt=0)
     clean: bool = Field(
-        True, description="Take terminal control, bidi overrides and invisible tag letters out of text results."
+        True,
+        description="Take terminal control, bidi overrides and invisible tag letters out of results of any kind.",
     )
 
 
