@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,8 +14,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from tests.parts import Unavailable, find_node, node_modules
 from toolrouter.hosts.links import bundle, install_links, manifest
 
+MCPB = "@anthropic-ai/mcpb@2.1.2"
 WORDS = ["/a b/toolrouter", "serve", "--config", "/ü&=+/c.json"]
 LAUNCH = {"command": WORDS[0], "args": WORDS[1:]}
 CHECKED_IN = Path(__file__).parent.parent.parent / "configs" / "mcpb" / "manifest.json"
@@ -44,13 +45,16 @@ def unpacked(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.conformance
 def test_the_bundle_is_valid_by_the_official_tool(tmp_path: Path) -> None:
-    mcpb = shutil.which("mcpb")
-    if mcpb is None:
-        pytest.skip("NOT VALIDATED: `mcpb` is not on PATH; it needs Node.js: npm install -g @anthropic-ai/mcpb")
+    try:
+        node = find_node()
+        tool = node_modules("mcpb", [MCPB], node) / "@anthropic-ai" / "mcpb" / "dist" / "cli" / "cli.js"
+    except Unavailable as reason:
+        pytest.skip(f"NOT VALIDATED: {reason}")
     folder = unpacked(tmp_path / "bundle")
     for words in (["validate", str(folder / "manifest.json")], ["pack", str(folder), str(tmp_path / "out.mcpb")]):
-        done = subprocess.run([mcpb, *words], capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run([node, str(tool), *words], capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
