@@ -7,7 +7,6 @@ set it attacks the recorded servers. Every attack is run with the defence and wi
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import load_set
+from benchmarks.figures import RESULTS, save
 from toolrouter.catalog.memory_store import MemoryStore
 from toolrouter.catalog.naming import tool_id
 from toolrouter.evaluation.sets import EvalSet
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--tools", type=int, default=3_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("-k", type=int, default=8)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     found = load_set(given.set, given.data, max_tools=given.tools, max_queries=given.queries).found
     embedder: Embedder | None = None
@@ -164,8 +164,8 @@ def main() -> None:
                 results[name]["probed"] = results["none"]["defended"]  # it waits for review: nothing of it is found
         for defence, row in results[name].items():
             print(f"{name:28} {defence:9} " + " ".join(f"{value:>6}" for value in row.values()), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps({"set": given.set, "k": given.k, "results": results}, indent=1) + "\n")
+    figures = {"set": given.set, "queries": len(found.queries), "tools": len(found.tools), "k": given.k}
+    save(f"attacks-{given.set}", {**figures, "results": results}, given.out)
 
 
 if __name__ == "__main__":

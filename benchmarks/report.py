@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.arms import ARMS, REFERENCES, about
 from benchmarks.headlines import OURS, SHARED, Results, headlines
 from benchmarks.markdown import read_result, table_of
+from benchmarks.trust_tables import attacks_table, scan_table
 from toolrouter.evaluation.bootstrap import macro
 
 RESULTS = Path(__file__).parent / "results"
@@ -306,6 +307,8 @@ TABLES: dict[str, Callable[[Path], list[str]]] = {
     "kinds": kinds_table,
     "answering": answering_table,
     "arms": arms_table,
+    "attacks": attacks_table,
+    "scan": scan_table,
     "router": router_table,
     "calls": calls_table,
     "hosts": hosts_table,

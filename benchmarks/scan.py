@@ -1,4 +1,4 @@
-"""How well the scanner tells attacks from honest definitions. `python -m benchmarks.scan --data DIR [--json FILE]`.
+"""How well the scanner tells attacks from honest definitions. `python -m benchmarks.scan --data DIR`.
 
 DIR has security/{dev_poisoned,dev_benign}.jsonl and, as more honest definitions, servers/*.json (whole listings) and
 retrieval/mcp_catalogue/tools.jsonl. Each set is its own catalog: no set is context for another.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import RESULTS, save
 from toolrouter.cli.scan import tool_of
 from toolrouter.guard.scan import ScanContext, Verdict, build_context, scan_definition, scan_tools
 from toolrouter.types import Tool, ToolId
@@ -221,12 +222,10 @@ def _line(name: str, found: Row) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     figures = measure(asked.data)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(figures, indent=2))
+    save("scan", figures, asked.out)
     print(table(figures))
 
 
