@@ -32,10 +32,9 @@ def scan_table(folder: Path) -> list[str]:
     found = read_result(folder / "scan.json")
     if not found:
         return table_of(["what", "found"], [])
-    rows = [_rated(f"poison, {name}", one) for name, one in found["poison"].items() if isinstance(one, dict)]
-    rows += [
-        _rated(f"{group}: {name}", one) for group, ways in found["encodings"].items() for name, one in ways.items()
-    ]
+    rows = [_rated(f"poison, {name}", one) for name, one in found["poison"].items() if _is_rate(one)]
+    for group, ways in found["encodings"].items():
+        rows += [_rated(f"{group}: {name}", one) for name, one in ways.items()]
     for kind in ("hard_negative", "synthetic"):
         rows.append(_rated(f"honest, {kind}: review or block", found[kind]["review or block"]))
         rows.append([f"honest, {kind}: block", str(found[kind]["block"])])
