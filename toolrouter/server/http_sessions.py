@@ -128,8 +128,13 @@ class HttpSessions:
                 await _reply(send, 202, session.headers)
 
     async def _answer(self, session: _Session, message: JsonObject, receive: Receive, send: Send) -> None:
-        opens = message["method"] == "initialize"
         stream = session.streams.open(message["id"])
+        with stream.awaited():
+            await self._answer_on(stream, session, message, receive, send)
+
+    async def _answer_on(
+        self, stream: Stream, session: _Session, message: JsonObject, receive: Receive, send: Send
+    ) -> None:
         await session.take(message)
         with anyio.move_on_after(AT_ONCE_S):
             await stream.wait_first()
@@ -138,7 +143,7 @@ class HttpSessions:
             session.streams.drop(stream)
             # A stream of one event rather than JSON: the SDK's client breaks at JSON that comes when it is leaving.
             await _reply(send, 200, [*_EVENTS, *session.headers], event_of(body))
-            if opens and "error" in json.loads(body):
+            if message["method"] == "initialize" and "error" in json.loads(body):
                 self._end(session)
         else:
             await self._send_events(session, stream, None, receive, send)
@@ -152,7 +157,7 @@ class HttpSessions:
             if (found := session.streams.found(last_seen)) is None:
                 raise _Refusal(400, "Bad Request: nothing is kept that came after this event")
             stream, after = found
-        with session.in_use():
+        with session.in_use(), stream.awaited():
             await self._send_events(session, stream, after, receive, send)
 
     async def _send_events(
