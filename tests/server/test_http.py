@@ -15,6 +15,7 @@ from tests.fakes import World, definition, file_tools, make_tool, make_world
 from tests.server.hosts import ENVELOPE
 from toolrouter.errors import ConfigError, RpcError
 from toolrouter.ports import OnProgress
+from toolrouter.server import http_streams
 from toolrouter.server.http import Endpoint, serve_http
 from toolrouter.server.http_streams import MAX_EVENTS
 from toolrouter.server.meta_tools import DEFINITIONS
@@ -194,6 +195,30 @@ async def test_answers_that_come_all_at_once_all_arrive() -> None:
         for number in range(calls):
             tg.start_soon(call, client, endpoint.url, number + 2)
     assert answered == [True] * calls
+
+
+async def test_a_result_nested_too_deeply_costs_that_call_alone() -> None:
+    nested: JsonObject = {}
+    for _ in range(100_000):
+        nested = {"a": nested}
+    world = make_world(file_tools(), behaviours={READ: {"content": [], "structuredContent": nested}}, exposure="all")
+    params = {"name": "files__read_file", "arguments": {"path": "x"}}
+    calling = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    async with served(world) as endpoint, opened(endpoint) as client:
+        assert "cannot be written as JSON" in (await client.post(endpoint.url, json=calling)).text
+        assert '"result"' in (await client.post(endpoint.url, json={**calling, "method": "ping"})).text
+
+
+async def test_a_session_that_broke_is_gone_rather_than_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(message: JsonObject) -> bytes:
+        raise RuntimeError
+
+    async with served(make_world(file_tools())) as endpoint, opened(endpoint) as client:
+        monkeypatch.setattr(http_streams, "encoded", broken)
+        given = {"Content-Type": "application/json"}
+        with anyio.fail_after(20):
+            await client.post(endpoint.url, content=PING, headers=given)
+            assert (await client.post(endpoint.url, content=PING, headers=given)).status_code == 404
 
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'

@@ -186,7 +186,7 @@ class HttpSessions:
             raise _Refusal(503, "Service Unavailable: too many sessions are open")
         session = _Session(self._make_session)
         self._sessions[session.id] = session
-        self._tasks.start_soon(session.run)
+        self._tasks.start_soon(session.run, self._end)
         return session
 
     def _session_of(self, headers: Mapping[str, str]) -> _Session:
@@ -218,15 +218,15 @@ class _Session:
             "host", arrived, self._send, on_request=self.host.handle, on_notification=self.host.on_notification
         )
 
-    async def run(self) -> None:
-        """Serves the host until the session ends."""
+    async def run(self, leave: Callable[[_Session], None]) -> None:
+        """Serves the host until the session ends. `leave`: has no more requests sent here."""
         with self._arrived, self._unread:
             try:
                 await self._peer.run()
             except Exception:  # the supervisor of one host: its fault is not the others'
                 logger.exception("a session over HTTP failed")
             finally:
-                self.streams.end()
+                leave(self)
                 with anyio.move_on_after(CLOSE_S, shield=True):
                     await self.host.close()
 
