@@ -17,7 +17,7 @@ from tests.upstream.test_http import CALL, HELLO, said
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject
-from toolrouter.upstream import http
+from toolrouter.upstream import http, sse
 from toolrouter.upstream.connect import connect
 from toolrouter.upstream.connection import Connection, NotDelivered
 
@@ -213,3 +213,37 @@ async def test_a_stream_is_taken_up_after_an_event_of_any_name() -> None:
     async with connected(behave) as connection:
         assert text(await connection.request("tools/call", CALL, timeout_s=60)) == "late"
     assert seen == ["größe"]
+
+
+async def test_a_notification_over_sse_that_the_server_never_takes_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sse, "UNANSWERED_S", 0.05)
+    down: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        message = json.loads((await receive())["body"]) if scope["method"] == "POST" else {}
+        start = {"type": "http.response.start", "status": 202 if message else 200}
+        if not message:
+            await send({**start, "headers": [(b"content-type", b"text/event-stream")]})
+            # The byte order mark belongs to the stream, not to its first event.
+            endpoint = "\ufeffevent: endpoint\ndata: /post\n\n".encode()
+            await send({"type": "http.response.body", "body": endpoint, "more_body": True})
+            down.append(send)
+            await gone(receive)
+        elif "id" not in message:
+            await gone(receive)
+        else:
+            answer = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": HELLO})
+            await down[0]({"type": "http.response.body", "body": f"data: {answer}\n\n".encode(), "more_body": True})
+            await send({**start, "headers": []})
+            await send({"type": "http.response.body", "body": b"Accepted"})
+
+    with anyio.fail_after(60):
+        async with (
+            http_servers.serving(app) as url,
+            connect("r", UpstreamSpec(url=f"{url}/sse", type="sse"), limits()) as connection,
+        ):
+            assert connection.server.protocol_version == HELLO["protocolVersion"]
