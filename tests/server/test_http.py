@@ -15,7 +15,9 @@ from tests.fakes import World, definition, file_tools, make_tool, make_world
 from tests.server.hosts import ENVELOPE
 from toolrouter.errors import ConfigError, RpcError
 from toolrouter.ports import OnProgress
+from toolrouter.server import http_streams
 from toolrouter.server.http import Endpoint, serve_http
+from toolrouter.server.http_streams import MAX_EVENTS
 from toolrouter.server.meta_tools import DEFINITIONS
 from toolrouter.types import JsonObject
 
@@ -137,10 +139,10 @@ async def test_a_result_reaches_a_handshake_host_as_it_came() -> None:
 
 
 @asynccontextmanager
-async def opened(endpoint: Endpoint) -> AsyncIterator[httpx2.AsyncClient]:
+async def opened(endpoint: Endpoint, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
     """A handshake host without any client library between."""
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    async with httpx2.AsyncClient(headers=headers(endpoint), timeout=60) as client:
+    async with httpx2.AsyncClient(headers=headers(endpoint), timeout=60, **options) as client:
         opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
         client.headers["Mcp-Session-Id"] = (await client.post(endpoint.url, json=opening)).headers["mcp-session-id"]
         yield client
@@ -167,6 +169,56 @@ async def test_a_stream_that_broke_is_taken_up_where_it_ended() -> None:
         assert json.loads(data.removeprefix("data: ")) == {"jsonrpc": "2.0", "id": "a", "result": RAW}
         lost = await client.get(endpoint.url, headers={"Last-Event-ID": "99-1"})
         assert lost.status_code == 400
+
+
+async def test_answers_that_come_all_at_once_all_arrive() -> None:
+    calls, waiting, together = MAX_EVENTS + 50, 0, anyio.Event()
+
+    async def wait(params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
+        nonlocal waiting
+        waiting += 1
+        if waiting == calls:
+            together.set()
+        await together.wait()
+        return RAW
+
+    params = {"name": "files__read_file", "arguments": {"path": "x"}}
+    answered: list[bool] = []
+
+    async def call(client: httpx2.AsyncClient, url: str, request_id: int) -> None:
+        calling = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+        answered.append('"result"' in (await client.post(url, json=calling)).text)
+
+    unlimited = httpx2.Limits(max_connections=None)
+    world = make_world(file_tools(), behaviours={READ: wait})
+    async with served(world) as endpoint, opened(endpoint, limits=unlimited) as client, anyio.create_task_group() as tg:
+        for number in range(calls):
+            tg.start_soon(call, client, endpoint.url, number + 2)
+    assert answered == [True] * calls
+
+
+async def test_a_result_nested_too_deeply_costs_that_call_alone() -> None:
+    nested: JsonObject = {}
+    for _ in range(100_000):
+        nested = {"a": nested}
+    world = make_world(file_tools(), behaviours={READ: {"content": [], "structuredContent": nested}}, exposure="all")
+    params = {"name": "files__read_file", "arguments": {"path": "x"}}
+    calling = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    async with served(world) as endpoint, opened(endpoint) as client:
+        assert "cannot be written as JSON" in (await client.post(endpoint.url, json=calling)).text
+        assert '"result"' in (await client.post(endpoint.url, json={**calling, "method": "ping"})).text
+
+
+async def test_a_session_that_broke_is_gone_rather_than_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(message: JsonObject) -> bytes:
+        raise RuntimeError
+
+    async with served(make_world(file_tools())) as endpoint, opened(endpoint) as client:
+        monkeypatch.setattr(http_streams, "encoded", broken)
+        given = {"Content-Type": "application/json"}
+        with anyio.fail_after(20):
+            await client.post(endpoint.url, content=PING, headers=given)
+            assert (await client.post(endpoint.url, content=PING, headers=given)).status_code == 404
 
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'

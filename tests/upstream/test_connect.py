@@ -144,6 +144,19 @@ async def test_questions_of_the_server_reach_who_serves_them() -> None:
     assert {"jsonrpc": "2.0", "id": "q2", "result": {"asked": "roots/list"}} in answers
 
 
+async def test_an_answer_that_json_cannot_say_costs_that_question_alone() -> None:
+    nested: JsonObject = {}
+    for _ in range(100_000):
+        nested = {"a": nested}
+
+    async def roots(method: str, _params: JsonObject, _inbound: Inbound) -> JsonObject:
+        return nested
+
+    async with connect("s", stub("ask"), limits(), handlers=ReverseHandlers({"roots": {}}, roots)) as connection:
+        answers = (await connection.request("stub/answers", {}, timeout_s=60))["answers"]
+    assert [answer["error"]["code"] for answer in answers if answer["id"] == "q2"] == [-32603]
+
+
 @pytest.mark.parametrize("size", [500_000, 8_000_000])
 async def test_a_huge_answer_on_one_line_arrives_whole(size: int) -> None:
     with anyio.fail_after(120):

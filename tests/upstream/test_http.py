@@ -151,6 +151,7 @@ async def test_a_redirect_within_the_server_is_followed_with_the_message() -> No
         ("", ""),
         (" a", "=?base64?IGE=?="),
         ("ü", "=?base64?w7w=?="),
+        ("\ud800", "=?base64?Pw==?="),
         ("a\r\nx: y", "=?base64?YQ0KeDogeQ==?="),
         ("=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?="),
     ],

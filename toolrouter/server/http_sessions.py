@@ -128,8 +128,13 @@ class HttpSessions:
                 await _reply(send, 202, session.headers)
 
     async def _answer(self, session: _Session, message: JsonObject, receive: Receive, send: Send) -> None:
-        opens = message["method"] == "initialize"
         stream = session.streams.open(message["id"])
+        with stream.awaited():
+            await self._answer_on(stream, session, message, receive, send)
+
+    async def _answer_on(
+        self, stream: Stream, session: _Session, message: JsonObject, receive: Receive, send: Send
+    ) -> None:
         await session.take(message)
         with anyio.move_on_after(AT_ONCE_S):
             await stream.wait_first()
@@ -138,7 +143,7 @@ class HttpSessions:
             session.streams.drop(stream)
             # A stream of one event rather than JSON: the SDK's client breaks at JSON that comes when it is leaving.
             await _reply(send, 200, [*_EVENTS, *session.headers], event_of(body))
-            if opens and "error" in json.loads(body):
+            if message["method"] == "initialize" and "error" in json.loads(body):
                 self._end(session)
         else:
             await self._send_events(session, stream, None, receive, send)
@@ -152,7 +157,7 @@ class HttpSessions:
             if (found := session.streams.found(last_seen)) is None:
                 raise _Refusal(400, "Bad Request: nothing is kept that came after this event")
             stream, after = found
-        with session.in_use():
+        with session.in_use(), stream.awaited():
             await self._send_events(session, stream, after, receive, send)
 
     async def _send_events(
@@ -181,7 +186,7 @@ class HttpSessions:
             raise _Refusal(503, "Service Unavailable: too many sessions are open")
         session = _Session(self._make_session)
         self._sessions[session.id] = session
-        self._tasks.start_soon(session.run)
+        self._tasks.start_soon(session.run, self._end)
         return session
 
     def _session_of(self, headers: Mapping[str, str]) -> _Session:
@@ -213,15 +218,15 @@ class _Session:
             "host", arrived, self._send, on_request=self.host.handle, on_notification=self.host.on_notification
         )
 
-    async def run(self) -> None:
-        """Serves the host until the session ends."""
+    async def run(self, leave: Callable[[_Session], None]) -> None:
+        """Serves the host until the session ends. `leave`: has no more requests sent here."""
         with self._arrived, self._unread:
             try:
                 await self._peer.run()
             except Exception:  # the supervisor of one host: its fault is not the others'
                 logger.exception("a session over HTTP failed")
             finally:
-                self.streams.end()
+                leave(self)
                 with anyio.move_on_after(CLOSE_S, shield=True):
                     await self.host.close()
 

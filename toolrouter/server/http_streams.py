@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
@@ -31,6 +32,7 @@ class Stream:
         """The number of the oldest event that is kept; events are numbered from one."""
         self.ended = False
         """No more will come."""
+        self._awaited = 0
         self._written = 0
         self._reader = 0
         self._news = anyio.Event()
@@ -43,6 +45,20 @@ class Stream:
     def unread(self) -> bool:
         """Whether the oldest event that is kept was never written."""
         return self._written < self.first
+
+    @property
+    def indispensable(self) -> bool:
+        """Whether all that is kept is an answer on its way to who waits for it; there is one for each open request."""
+        return self._awaited > 0 and self.ended and self.unread and len(self.events) == 1
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """While a host is there for what comes."""
+        self._awaited += 1
+        try:
+            yield
+        finally:
+            self._awaited -= 1
 
     def put(self, message: JsonObject) -> int:
         """Takes a message; the answer to the request that the stream belongs to is the last one. Returns its size."""
@@ -159,8 +175,13 @@ class Streams:
             stream.end()
 
     def _least_needed(self, newest: Stream) -> Stream | None:
-        """The oldest with an event that was read, else the oldest; never the message that has just come."""
-        others = [each for each in self._kept.values() if len(each.events) > (each is newest)]
+        """The oldest with an event that was read, else the oldest; never the message that has just come.
+
+        Nor an answer that is about to be read: many can come at once, before any reader has its turn.
+        """
+        others = [
+            each for each in self._kept.values() if len(each.events) > (each is newest) and not each.indispensable
+        ]
         return min(others, key=lambda each: each.unread, default=None)
 
     def _forget(self, stream: Stream, count: int) -> None:

@@ -41,7 +41,8 @@ class LateWrites:
             await anyio.sleep(WRITE_BATCH_S)
             self._wake = anyio.Event()
             batch, self._waiting = self._waiting, {}
-            await anyio.to_thread.run_sync(_write_all, batch)
+            with anyio.CancelScope(shield=True):  # a batch that waits for a thread is still to be written
+                await anyio.to_thread.run_sync(_write_all, batch)
 
     def finish(self) -> None:
         """Writes what is left, in this thread."""

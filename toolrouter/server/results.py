@@ -39,7 +39,7 @@ def encoded(message: JsonObject) -> bytes:
     """A message for a host as one line; an error in the place of a result that JSON cannot say."""
     try:
         return encode_message(message)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         logger.exception("a result cannot be written as JSON")
         error = {"code": INTERNAL_ERROR, "message": "The result cannot be written as JSON"}
         return encode_message({"jsonrpc": "2.0", "id": message.get("id"), "error": error})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +18,18 @@ from anyio.abc import TaskGroup
 
 from toolrouter.config import Limits, UpstreamSpec
 from toolrouter.types import JsonObject
-from toolrouter.upstream.http_client import HttpClient, failure
+from toolrouter.upstream.http_client import UNANSWERED_S, HttpClient, events_of, failure, head_of, read_body
 from toolrouter.upstream.mirrored import HeaderMap, header_map, mirrored
 from toolrouter.upstream.oauth import auth_for
 from toolrouter.wire.caller import Sourced
-from toolrouter.wire.lines import LineFault, encode_body, parse_message
+from toolrouter.wire.lines import LineFault, encode_body, parse_messages
 
 logger = logging.getLogger(__name__)
 
 VERSION_META_KEY = "io.modelcontextprotocol/protocolVersion"
-UNANSWERED_S = 30.0
-"""How long a server may take to accept what it has no answer to give to."""
 RETRY_S = 1.0
 """After which time a broken stream is taken up again, where the server says nothing."""
-SHORTEST_RETRY_S = 0.05
+SHORTEST_RETRY_S, LONGEST_RETRY_S = 0.05, 3600
 MAX_FAILURES = 3
 """So many attempts in a row to take up a stream may fail."""
 MAX_REDIRECTS = 5
@@ -63,7 +61,7 @@ class _Place:
     def pass_by(self, event: httpx2.ServerSentEvent) -> None:
         self.event_id = event.id or self.event_id
         if event.retry is not None:
-            self.retry_s = max(event.retry / 1000, SHORTEST_RETRY_S)
+            self.retry_s = max(min(event.retry, LONGEST_RETRY_S * 1000) / 1000, SHORTEST_RETRY_S)
 
 
 class _Unusable(Exception):
@@ -131,10 +129,13 @@ class HttpCarrier:
     async def _cancel(self, message: JsonObject) -> None:
         """In 2026-07-28 hanging up is how a request is cancelled; before, it is said, and then hung up."""
         exchange = self._under_way.get((message.get("params") or {}).get("requestId", ""))
-        if exchange is not None and not exchange.modern:
-            await self._deliver(message)
-        if exchange is not None:
-            exchange.scope.cancel()
+        if exchange is None:
+            return
+        try:
+            if not exchange.modern:
+                await self._deliver(message)
+        finally:
+            exchange.scope.cancel()  # also when who cancels does not wait until the server has taken the word
 
     async def _deliver(self, message: JsonObject) -> None:
         with anyio.move_on_after(UNANSWERED_S):
@@ -143,7 +144,7 @@ class HttpCarrier:
                     if response.status_code >= 300:
                         what = message.get("method", "an answer")
                         logger.debug("%s did not take %s: HTTP %s", self._url.host, what, response.status_code)
-                    await response.aread()
+                    await head_of(response)
             except (httpx2.HTTPError, httpx2.StreamError) as error:
                 logger.debug("%s: %s", self._url.host, error)
 
@@ -166,7 +167,8 @@ class HttpCarrier:
                 self._session_id = response.headers.get("mcp-session-id", "")
             match _kind(response):
                 case "application/json":
-                    await self._answer(exchange, await response.aread())
+                    if not await self._hand_on(exchange, await read_body(response, self._max_bytes)):
+                        raise _Unusable("what came is no answer")
                     return
                 case "text/event-stream":
                     if await self._read_answer(response, exchange, place):
@@ -195,14 +197,15 @@ class HttpCarrier:
         while failures < MAX_FAILURES:
             try:
                 async with self._stream(place) as response:
-                    if 300 <= response.status_code < 500:
+                    if response.status_code < 500 and (response.status_code, _kind(response)) != (200, _EVENTS):
                         return  # it offers no such stream
                     failures = 0 if response.status_code == 200 else failures + 1
                     if response.status_code == 200:
                         async for event in self._events(response):
                             place.pass_by(event)
                             if event.event == "message" and event.data:
-                                await self._arrived.send(parse_message(event.data.encode()))
+                                for message in parse_messages(event.data.encode()):
+                                    await self._arrived.send(message)
             except (_Unusable, httpx2.HTTPError, httpx2.StreamError) as error:
                 logger.debug("%s: its stream broke: %s", self._url.host, error)
                 failures += 1
@@ -214,8 +217,8 @@ class HttpCarrier:
         try:
             async for event in events:
                 place.pass_by(event)
-                if event.event == "message" and event.data and await self._hand_on(exchange, event.data):
-                    with anyio.move_on_after(END_OF_STREAM_S):
+                if event.event == "message" and event.data and await self._hand_on(exchange, event.data.encode()):
+                    with anyio.move_on_after(END_OF_STREAM_S), suppress(httpx2.HTTPError, httpx2.StreamError):
                         async for _ in events:
                             pass
                     return True
@@ -225,28 +228,25 @@ class HttpCarrier:
             logger.debug("%s: a stream broke: %s", self._url.host, error)
         return False
 
-    async def _hand_on(self, exchange: _Exchange, text: str) -> bool:
-        message = parse_message(text.encode())
-        if isinstance(message, LineFault):
-            raise _Unusable(f"the answer cannot be read: {message}")
-        if "method" not in message:
-            await self._arrived.send({**message, "id": exchange.id})
-            return True
-        await self._arrived.send(Sourced(message, exchange.id))
-        return False
-
-    async def _answer(self, exchange: _Exchange, body: bytes) -> None:
-        message = parse_message(body)
-        if isinstance(message, LineFault):
-            raise _Unusable(f"the answer cannot be read: {message}")
-        # A server that refuses a request before it has read its id leaves the id out.
-        await self._arrived.send({**message, "id": exchange.id})
+    async def _hand_on(self, exchange: _Exchange, data: bytes) -> bool:
+        """Whether the answer was there."""
+        answered = False
+        for message in parse_messages(data):
+            if isinstance(message, LineFault):
+                raise _Unusable(f"the answer cannot be read: {message}")
+            if "method" in message:
+                await self._arrived.send(Sourced(message, exchange.id))
+            else:
+                # A server that refuses a request before it has read its id leaves the id out.
+                await self._arrived.send({**message, "id": exchange.id})
+                answered = True
+        return answered
 
     async def _fail(self, exchange: _Exchange, kind: str, words: str, status: int) -> None:
         await self._arrived.send({"jsonrpc": "2.0", "id": exchange.id, "error": failure(kind, words, status)})
 
     def _events(self, response: httpx2.Response) -> AsyncIterator[httpx2.ServerSentEvent]:
-        return aiter(httpx2.EventSource(response, max_event_size=self._max_bytes))
+        return events_of(response, self._max_bytes)
 
     @asynccontextmanager
     async def _stream(self, place: _Place) -> AsyncIterator[httpx2.Response]:
@@ -261,7 +261,9 @@ class HttpCarrier:
         self, method: str, headers: dict[str, str], content: bytes | None = None
     ) -> AsyncIterator[httpx2.Response]:
         """The response, unread. A redirect is followed only to where the request was meant to go anyway."""
-        request = self._client.build_request(method, self._url, headers=headers, content=content)
+        # Names of events and sessions are the server's, in whatever characters.
+        encoded = httpx2.Headers(headers, encoding="utf-8")
+        request = self._client.build_request(method, self._url, headers=encoded, content=content)
         for _ in range(MAX_REDIRECTS):
             response = await self._client.send(request, stream=True, follow_redirects=False)
             following = response.next_request
@@ -295,7 +297,7 @@ async def open_http(
     """Opens a remote server's transport; nothing is sent yet. `home`: where logins are kept."""
     limit = limits.max_message_bytes
     async with (
-        HttpClient(spec.headers, limit, auth_for(alias, spec, home)) as client,
+        HttpClient(spec.headers, auth_for(alias, spec, home)) as client,
         anyio.create_task_group() as tasks,
     ):
         carrier = HttpCarrier(client, spec.url or "", limit, tasks)

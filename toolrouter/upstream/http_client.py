@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 UNREACHABLE = -32000
 """Our code for a request that HTTP itself did not get answered; `data` says how (see `carrier.failure_of`)."""
 
+UNANSWERED_S = 30.0
+"""How long a server may take to accept what it has no answer to give to."""
 SHOWN_BODY_CHARS = 200
 READ_ERROR_BODY_BYTES = 64 * 1024
 KEEPALIVE_S = 4.0  # below the five seconds after which common servers close an idle connection
@@ -29,7 +31,7 @@ class HttpClient(httpx2.AsyncClient):
     So both transports read failures where they read answers.
     """
 
-    def __init__(self, headers: Mapping[str, str], max_bytes: int, login: LoginAuth | None = None) -> None:
+    def __init__(self, headers: Mapping[str, str], login: LoginAuth | None = None) -> None:
         """`login`: sends a stored login along, unless `headers` has one."""
         super().__init__(
             auth=login,
@@ -38,7 +40,6 @@ class HttpClient(httpx2.AsyncClient):
             timeout=httpx2.Timeout(30, read=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE_S),
         )
-        self._max_bytes = max_bytes
         self._login = login
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -51,8 +52,6 @@ class HttpClient(httpx2.AsyncClient):
             return _failed(request, 502, "unreachable", f"{_origin(request)} cannot be reached: {reason}")
         if response.status_code >= 400:
             return await self._spelled_out(request, response)
-        if response.headers.get("content-type", "").lower().startswith("application/json"):
-            response.stream = _Contained(cast("httpx2.AsyncByteStream", response.stream), self._max_bytes)
         return response
 
     def login_words(self, response: httpx2.Response) -> str:
@@ -60,9 +59,9 @@ class HttpClient(httpx2.AsyncClient):
         return self._login.explain(response) if self._login and response.status_code in {401, 403} else ""
 
     async def _spelled_out(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-        body = await _head_of(response)
+        body = await head_of(response)
         code = _rpc_error_code(body)
-        expired = response.status_code == 404 and "mcp-session-id" in request.headers and code != METHOD_NOT_FOUND
+        expired = "mcp-session-id" in request.headers and _is_unknown_session(response.status_code, code, body)
         if code is not None and response.status_code not in {401, 403} and not expired:
             return httpx2.Response(response.status_code, headers=_JSON, content=body, request=request)
         said = body.decode(errors="replace").strip()[:SHOWN_BODY_CHARS]
@@ -87,31 +86,31 @@ def _failed(request: httpx2.Request, status: int, kind: str, words: str) -> http
 
 
 _JSON = {"content-type": "application/json"}
+_OF_THE_TRANSPORT = {None, -32000, -32001, -32600}
 
 
-class _Contained(httpx2.AsyncByteStream):
-    """A body of bounded size."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int) -> None:
-        self._inner = inner
-        self._max_bytes = max_bytes
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        try:
-            async for chunk in self._inner:
-                size += len(chunk)
-                if size > self._max_bytes:
-                    raise httpx2.StreamError(f"the answer is over the limit of {self._max_bytes:,} bytes")
-                yield chunk
-        except httpx2.TransportError as error:
-            raise httpx2.StreamError(f"the answer broke off: {error}") from error
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
+    """The whole body, decompressed. Raises StreamError where it is over the limit or breaks off."""
+    parts, size = [], 0
+    try:
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > max_bytes:
+                raise httpx2.StreamError(f"the answer is over the limit of {max_bytes:,} bytes")
+            parts.append(part)
+    except httpx2.TransportError as error:
+        raise httpx2.StreamError(f"the answer broke off: {error}") from error
+    return b"".join(parts)
 
 
-async def _head_of(response: httpx2.Response) -> bytes:
+def events_of(response: httpx2.Response, max_bytes: int) -> AsyncIterator[httpx2.ServerSentEvent]:
+    """The events of a stream, which is UTF-8 whatever its header says and may begin with a byte order mark."""
+    response.encoding = "utf-8-sig"
+    return aiter(httpx2.EventSource(response, max_event_size=max_bytes))
+
+
+async def head_of(response: httpx2.Response) -> bytes:
+    """The beginning of the body, with the rest left unread; empty where it cannot be read."""
     body = b""
     try:
         async for chunk in response.aiter_bytes():
@@ -122,6 +121,13 @@ async def _head_of(response: httpx2.Response) -> bytes:
         pass
     await response.aclose()
     return body
+
+
+def _is_unknown_session(status: int, code: int | None, body: bytes) -> bool:
+    """Servers of before 404 was agreed on refuse a session of before their restart with 400, in these words."""
+    if status == 404:
+        return code != METHOD_NOT_FOUND
+    return status == 400 and code in _OF_THE_TRANSPORT and b"session id" in body.lower()
 
 
 def _rpc_error_code(body: bytes) -> int | None:
@@ -140,5 +146,5 @@ def describe(response: httpx2.Response) -> str:
     """What went wrong, in the words that `HttpClient` has put into a failed response."""
     try:
         return str(response.json()["error"]["message"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, httpx2.ResponseNotRead):
         return f"HTTP {response.status_code} {response.reason_phrase}"

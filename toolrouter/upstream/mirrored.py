@@ -52,7 +52,8 @@ def header_value(text: str) -> str:
     """`text` as it is where a header can carry it, else in base64 with the marks that the specification gives it."""
     if _PLAIN.fullmatch(text) and text == text.strip() and not _ENCODED.fullmatch(text):
         return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+    encoded = base64.b64encode(text.encode(errors="replace")).decode()
+    return f"=?base64?{encoded}?="
 
 
 def _at(arguments: object, path: tuple[str, ...]) -> object:

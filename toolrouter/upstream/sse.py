@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import httpx2
 
 from toolrouter.config import Limits, UpstreamSpec
 from toolrouter.errors import LoginNeeded, UpstreamError
 from toolrouter.types import JsonObject
-from toolrouter.upstream.http_client import HttpClient, describe
+from toolrouter.upstream.http_client import UNANSWERED_S, HttpClient, describe, events_of, head_of
 from toolrouter.upstream.oauth import auth_for
 from toolrouter.wire.lines import LineFault, encode_body, parse_message
 
@@ -42,9 +43,13 @@ class SseCarrier:
         headers = {"content-type": "application/json"}
         if self.protocol_version:
             headers["mcp-protocol-version"] = self.protocol_version
-        response = await self._client.post(self._endpoint, content=encode_body(message), headers=headers)
-        if response.status_code >= 300:
-            raise UpstreamError(self._alias, f"{self._alias}: {describe(response)}")
+        content = encode_body(message)
+        # A request has a time limit of its own.
+        with anyio.move_on_after(None if {"id", "method"} <= message.keys() else UNANSWERED_S):
+            async with self._client.stream("POST", self._endpoint, content=content, headers=headers) as response:
+                if response.status_code >= 300:
+                    raise UpstreamError(self._alias, f"{self._alias}: {describe(response)}")
+                await head_of(response)
 
     def post_mortem(self) -> str:
         return ""
@@ -71,14 +76,14 @@ async def open_sse(
     """
     url = httpx2.URL(spec.url or "")
     async with (
-        HttpClient(spec.headers, limits.max_message_bytes, auth_for(alias, spec, home)) as client,
+        HttpClient(spec.headers, auth_for(alias, spec, home)) as client,
         client.stream("GET", url, headers=EVENT_STREAM) as response,
     ):
         if words := client.login_words(response):
             raise LoginNeeded(alias, f"{alias}: {words}")
         if response.status_code != 200:
             raise UpstreamError(alias, f"{alias}: HTTP {response.status_code} {response.reason_phrase}")
-        events = aiter(httpx2.EventSource(response, max_event_size=limits.max_message_bytes))
+        events = events_of(response, limits.max_message_bytes)
         yield SseCarrier(alias, client, events, await _endpoint(alias, url, events))
 
 

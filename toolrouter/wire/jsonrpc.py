@@ -203,6 +203,14 @@ class Peer:
         except UpstreamError:
             logger.debug("%s: dropped %s, the connection is closed", self.name, message.get("method", "an answer"))
 
+    async def _answer(self, answer: JsonObject) -> None:
+        try:
+            await self._try_to_send(answer)
+        except (ValueError, TypeError, RecursionError):
+            logger.exception("%s: an answer cannot be written as JSON", self.name)
+            error = {"code": INTERNAL_ERROR, "message": "The answer cannot be written as JSON"}
+            await self._try_to_send({"jsonrpc": "2.0", "id": answer["id"], "error": error})
+
     async def _tell_cancelled(self, request_id: RequestId, *, timed_out: bool) -> None:
         reason = "time limit reached" if timed_out else "cancelled by the caller"
         with anyio.move_on_after(COURTESY_S, shield=True):
@@ -314,7 +322,7 @@ class Peer:
                 del self._handling[inbound.id]
         try:
             if not inbound.cancelled:
-                await self._try_to_send(answer)
+                await self._answer(answer)
         finally:
             self._idle.set()
 

@@ -77,11 +77,15 @@ async def read_messages(receive: Receive, max_bytes: int) -> AsyncIterator[JsonO
     async for line in LineReader(receive, max_bytes):
         if isinstance(line, LineFault):
             yield line
-        elif line.startswith(b"["):
-            for message in _parse_batch(line):
-                yield message
         else:
-            yield parse_message(line)
+            for message in parse_messages(line):
+                yield message
+
+
+def parse_messages(data: bytes) -> list[JsonObject | LineFault]:
+    """One message, or the members of a batch (2025-03-26)."""
+    data = data.removeprefix(BOM).strip()
+    return _parse_batch(data) if data.startswith(b"[") else [parse_message(data)]
 
 
 def parse_message(line: bytes) -> JsonObject | LineFault:
