@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,21 @@ def test_init_replaces_nothing_unless_told_to(shell: Shell) -> None:
     assert shell.config.read_bytes() == before
     assert shell("init", "--force").status == 0
     assert shell.config.with_name("toolrouter.json.bak").read_bytes() == before
+
+
+def test_what_several_commands_add_at_once_is_all_kept(shell: Shell) -> None:
+    words = [sys.executable, "-m", "toolrouter", "add", "--config", str(shell.config)]
+    environ = {**os.environ, "TOOLROUTER_HOME": str(shell.folder / "home")}
+    adding = [
+        subprocess.Popen(
+            [*words, f"s{n}", "--", f"command-{n}"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for n in range(4)
+    ]
+    for each in adding:
+        each.communicate(timeout=60)
+    assert [each.returncode for each in adding] == [0, 0, 0, 0]
+    assert {"s0", "s1", "s2", "s3"} <= set(servers(shell.config))
 
 
 def test_add_takes_a_command_behind_two_dashes(shell: Shell) -> None:

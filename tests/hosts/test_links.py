@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,6 +46,15 @@ def unpacked(folder: Path) -> Path:
     return folder
 
 
+def test_the_bundle_brings_toolrouter_and_asks_no_index_for_it(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "bundle")
+    needed = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert any(line.startswith("faiss-cpu") for line in needed)
+    assert not any(line.startswith("toolrouter") for line in needed)
+    assert (folder / "src" / "toolrouter" / "data" / "model" / "model.onnx").stat().st_size > 1_000_000
+    assert bundle() == bundle()
+
+
 @pytest.mark.conformance
 def test_the_bundle_is_valid_by_the_official_tool(tmp_path: Path) -> None:
     try:
@@ -65,7 +75,6 @@ def test_the_program_in_the_bundle_answers_a_host(tmp_path: Path) -> None:
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     lines = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n"
     env = {**os.environ, "TOOLROUTER_BUNDLE_CONFIG": str(config), "TOOLROUTER_HOME": str(tmp_path / "home")}
-    env["PYTHONPATH"] = str(CHECKED_IN.parent.parent.parent)
     done = subprocess.run(
         [sys.executable, str(folder / "src" / "server.py")],
         input=lines, capture_output=True, text=True, timeout=180, check=False, env=env,

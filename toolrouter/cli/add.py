@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.editing import open_for_editing, save_with
+from toolrouter.cli.editing import open_for_editing, save_with, sole_editor
 from toolrouter.cli.errors import UsageError
 from toolrouter.cli.output import say
 from toolrouter.errors import ConfigError
@@ -43,10 +43,11 @@ def command(
         if is_url
         else local_entry(target, _pairs("--env", env), cwd)
     )
-    file = open_for_editing(config)
-    if name in file.document.get(file.servers_key, {}) and not replace:
-        raise ConfigError(f"{file.path} has a server `{name}` already. Choose another name, or --replace it.")
-    save_with(file, {name: entry})
+    with sole_editor():
+        file = open_for_editing(config)
+        if name in file.document.get(file.servers_key, {}) and not replace:
+            raise ConfigError(f"{file.path} has a server `{name}` already. Choose another name, or --replace it.")
+        save_with(file, {name: entry})
     say(f"Next: `toolrouter index {name}`.")
 
 

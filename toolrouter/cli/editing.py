@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from toolrouter.cli.output import say
+from toolrouter.daemon.place import FileLock
 from toolrouter.errors import ConfigError
-from toolrouter.settings_file import ConfigFile, candidates, find_config, parse_config, read_config, settings_of
+from toolrouter.settings_file import (
+    ConfigFile,
+    candidates,
+    find_config,
+    home_folder,
+    parse_config,
+    read_config,
+    settings_of,
+)
 from toolrouter.settings_file.edit import with_servers, write_config
 from toolrouter.types import JsonObject
+
+PATIENCE_S = 10.0
+
+
+@contextmanager
+def sole_editor() -> Iterator[None]:
+    """From reading a config to writing it, no other command of this user edits one: nobody's edit is lost.
+
+    Where the state folder cannot be written there is no lock. Raises ConfigError after a bounded wait.
+    """
+    home = home_folder()
+    lock = FileLock(str(home / "editing.lock"))
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = lock.acquire(PATIENCE_S)
+    except OSError:
+        yield
+        return
+    if not held:
+        raise ConfigError(
+            f"Another command has been editing a config for {PATIENCE_S:g} s. Nothing was changed; try again."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def default_target() -> Path:

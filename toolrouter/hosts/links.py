@@ -7,6 +7,9 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
+from importlib.metadata import requires
+from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 from toolrouter import __version__
@@ -17,10 +20,12 @@ _LONG = (
     "serve the task at hand. It reads the servers from a config file on this machine; nothing leaves it."
 )
 _LAUNCHER = '''\
-"""Starts toolrouter for the host that installed this bundle."""
+"""Starts the toolrouter of this bundle for the host that installed it."""
 
 import os
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from toolrouter.__main__ import main
 
@@ -80,18 +85,26 @@ def manifest() -> JsonObject:
 
 
 def bundle() -> bytes:
-    """The bundle as a zip archive: the same bytes each time."""
+    """The bundle as a zip archive, the same bytes each time: toolrouter itself, and the names of what it needs.
+
+    A package of this name that somebody else put into an index is never asked for.
+    """
+    needed = [line for line in requires("toolrouter") or () if "extra ==" not in line]
     project = (
         f'[project]\nname = "toolrouter-bundle"\nversion = "{__version__}"\nrequires-python = ">=3.11"\n'
-        f'dependencies = ["toolrouter=={__version__}"]\n'
+        f"dependencies = {json.dumps(needed)}\n"
     )
-    files = {
-        "manifest.json": json.dumps(manifest(), indent=2) + "\n",
-        "pyproject.toml": project,
-        "src/server.py": _LAUNCHER,
-    }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
+        _put(archive, "manifest.json", (json.dumps(manifest(), indent=2) + "\n").encode())
+        _put(archive, "pyproject.toml", project.encode())
+        _put(archive, "src/server.py", _LAUNCHER.encode())
+        own = Path(str(files("toolrouter")))
+        for path in sorted(own.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                _put(archive, f"src/toolrouter/{path.relative_to(own).as_posix()}", path.read_bytes())
     return packed.getvalue()
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
