@@ -107,3 +107,9 @@ def test_words_alone_never_look_at_vectors() -> None:
 def test_weights_for_features_that_are_gone_are_refused() -> None:
     with pytest.raises(ValueError, match="not in"):
         parse_fusion(json.loads(json.dumps(ENTRY).replace('"bm25"', '"gone"')))
+
+
+def test_a_query_in_the_words_of_a_tools_name_is_served() -> None:
+    entry = json.loads(json.dumps(ENTRY).replace('"words"', '"elsewhere"'))
+    fusion, scores = parse_fusion(entry), np.array([0.0], np.float32)
+    assert fusion.fit(scores, table(elsewhere=0.3, in_name=1.0)) > 0.5 > fusion.fit(scores, table(elsewhere=0.3))

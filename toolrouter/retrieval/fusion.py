@@ -34,8 +34,8 @@ ELSEWHERE_FROM: Final = 0.12
 ELSEWHERE_WIDTH: Final = 0.08
 ELSEWHERE_LOGITS: Final = 4.0
 """So much less likely is it that any tool serves a query that names no server, is not the name of a tool, and is this
-much nearer to what programs do elsewhere than to the catalog. Catalogs for fitting lack the tools that people miss; queries written for real
-catalogs tell: of 285 with an answer 1 lies beyond both bounds, of 45 that have none 29."""
+much nearer to what programs do elsewhere than to the catalog. Catalogs for fitting lack the tools that people miss;
+queries written for real catalogs tell: of 285 with an answer 1 lies beyond both bounds, of 45 that have none 29."""
 IN_FULL: Final = 0.9
 """The share of a query's words, by weight, in a tool's name, from which on the query asks for that name."""
 IN_FULL_LOGITS: Final = 1.5
