@@ -139,9 +139,9 @@ async def test_a_result_reaches_a_handshake_host_as_it_came() -> None:
 
 
 @asynccontextmanager
-async def opened(endpoint: Endpoint, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
+async def opened(endpoint: Endpoint, version: str = "2025-11-25", **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
     """A handshake host without any client library between."""
-    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     async with httpx2.AsyncClient(headers=headers(endpoint), timeout=60, **options) as client:
         opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
         client.headers["Mcp-Session-Id"] = (await client.post(endpoint.url, json=opening)).headers["mcp-session-id"]
@@ -251,6 +251,20 @@ async def test_http_itself_answers_what_is_no_message_of_a_session(
         assert answer.status_code == status
         if method == "DELETE":
             assert (await client.post(endpoint.url, content=PING, headers=given)).status_code == 404
+
+
+async def test_hosts_of_the_one_revision_that_has_batches_are_answered_request_by_request() -> None:
+    note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    asked = [note, *({"jsonrpc": "2.0", "id": number, "method": "ping"} for number in (7, "eight"))]
+    async with served(make_world(file_tools())) as endpoint:
+        async with opened(endpoint, "2025-03-26") as client:
+            answer = await client.post(endpoint.url, json=asked)
+            said = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
+            assert (answer.status_code, [each["id"] for each in said]) == (200, [7, "eight"])
+            assert (await client.post(endpoint.url, json=[note])).status_code == 202
+            assert (await client.post(endpoint.url, json=[])).status_code == 400
+        async with opened(endpoint, "2025-06-18") as client:
+            assert (await client.post(endpoint.url, json=asked)).status_code == 400
 
 
 async def test_a_session_begins_with_initialize() -> None:

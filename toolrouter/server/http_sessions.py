@@ -11,8 +11,8 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,7 +24,7 @@ from toolrouter.server.session import HostSession, Wire
 from toolrouter.types import JsonObject
 from toolrouter.wire.caller import Sourced
 from toolrouter.wire.jsonrpc import Peer
-from toolrouter.wire.lines import LineFault, encode_message, parse_message
+from toolrouter.wire.lines import LineFault, encode_message, parse_message, parse_messages
 from toolrouter.wire.waiter import ASKING_S
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ CLOSE_S = 5.0
 PARSE_ERROR = -32700
 REQUEST_CANCELLED = -32800
 QUEUED_MESSAGES = 16
+BATCHES = "2025-03-26"
+"""The one revision whose hosts may send several messages in one request."""
 _EVENTS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -118,7 +120,11 @@ class HttpSessions:
             raise _Refusal(400, "Bad Request: Content-Type must be application/json")
         if not (_accepts(headers, "application/json") and _accepts(headers, "text/event-stream")):
             raise _Refusal(406, "Not Acceptable: accept both application/json and text/event-stream")
-        message = _message(await _body(headers, receive, self._max_bytes))
+        body = await _body(headers, receive, self._max_bytes)
+        if body.lstrip().startswith(b"["):
+            await self._post_batch(body, headers, receive, send)
+            return
+        message = _message(parse_message(body))
         session = self._opened(message, headers) or self._session_of(headers)
         with session.in_use():
             if "method" in message and "id" in message:
@@ -126,6 +132,36 @@ class HttpSessions:
             else:
                 await session.take(message)
                 await _reply(send, 202, session.headers)
+
+    async def _post_batch(self, body: bytes, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
+        """Several messages in one request: the answers come on one stream, request by request."""
+        session = self._session_of(headers)
+        if session.host.version != BATCHES:
+            raise _Refusal(400, f"Bad Request: batches are of {BATCHES} alone; send one message at a time")
+        messages = [_message(each) for each in parse_messages(body)]
+        with session.in_use(), ExitStack() as awaited:
+            streams = [session.streams.open(each["id"]) for each in messages if "method" in each and "id" in each]
+            for stream in streams:
+                awaited.enter_context(stream.awaited())
+            for each in messages:
+                await session.take(each)
+            if not streams:
+                await _reply(send, 202, session.headers)
+                return
+            await self._send_streams(session, streams, receive, send)
+
+    async def _send_streams(self, session: _Session, streams: Sequence[Stream], receive: Receive, send: Send) -> None:
+        async def write(data: bytes) -> None:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+        await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *session.headers]})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            for stream in streams:
+                await stream.write_events(write, after=None, resumable=False)
+                session.streams.drop(stream)
+            tasks.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _answer(self, session: _Session, message: JsonObject, receive: Receive, send: Send) -> None:
         stream = session.streams.open(message["id"])
@@ -269,8 +305,7 @@ class _Session:
                 self.idle_since = anyio.current_time()
 
 
-def _message(body: bytes) -> JsonObject:
-    message = parse_message(body)
+def _message(message: JsonObject | LineFault) -> JsonObject:
     if isinstance(message, LineFault):
         raise _Refusal(400, f"Parse error: {message.reason}", PARSE_ERROR)
     request_id = message.get("id", "")
