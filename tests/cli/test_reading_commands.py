@@ -17,8 +17,8 @@ def test_list_starts_nothing_and_tells_what_is_not_known_yet(shell: Shell) -> No
     found = shell("list", "--json")
     assert found.status == 0
     assert found.json == [
-        {"name": "demo", "state": "new", "tools": 0, "tokens": 0, "error": "", "refused_asking": []},
-        {"name": "off", "state": "disabled", "tools": 0, "tokens": 0, "error": "", "refused_asking": []},
+        {"name": "demo", "state": "new", "tools": 0, "tokens": 0, "error": "", "waiting": 0, "refused_asking": []},
+        {"name": "off", "state": "disabled", "tools": 0, "tokens": 0, "error": "", "waiting": 0, "refused_asking": []},
     ]
 
 

@@ -85,7 +85,7 @@ def test_without_a_terminal_nothing_is_decided(shell: Shell) -> None:
 
 def test_the_audit_log_tells_what_came_changed_was_decided_and_called(shell: Shell) -> None:
     change(shell)
-    shell("approve", "demo__fail")
+    shell("approve", "demo__fail", "--despite-findings")
     shell("call", "demo__echo", "--args", '{"text": "my secret"}')
     events = [json.loads(line) for line in shell("audit", "--json").out.splitlines()]
     kinds = {(event["kind"], event["tool"], event["decision"]) for event in events}

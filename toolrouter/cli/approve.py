@@ -8,6 +8,7 @@ import typer
 
 from toolrouter.cli import options
 from toolrouter.cli.deciding import decide_named
+from toolrouter.guard.subjects import WAITING
 from toolrouter.types import Status
 
 
@@ -15,10 +16,15 @@ def command(
     name: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME", help="Tools, prompts or resources by their qualified names, or servers: all that waits."
+            metavar="NAME",
+            help="Tools, prompts or resources by their qualified names, or servers: all that waits, else all rejected.",
         ),
     ],
+    despite_findings: Annotated[
+        bool, typer.Option("--despite-findings", help="Also what the scanner takes for an attack.")
+    ] = False,
     config: options.Config = None,
-) -> None:
+) -> int:
     """Approves exactly the definition that is known now; if it changes again, it waits again. Shows what it says."""
-    decide_named(name, (Status.PENDING, Status.WITHDRAWN), approve=True, config=config)
+    meant = (WAITING, (Status.REJECTED,))
+    return decide_named(name, meant, approve=True, config=config, despite_findings=despite_findings)

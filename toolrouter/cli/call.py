@@ -13,6 +13,8 @@ from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.output import print_json, print_text, printable
 from toolrouter.cli.session import index_what_is_new, with_router
+from toolrouter.cli.waiting import explain
+from toolrouter.errors import NotFound
 from toolrouter.types import JsonObject
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ def command(
 
     async def work(router: Running) -> JsonObject:
         await index_what_is_new(router, tell=False)
-        return await router.call(name, arguments, read_only=read_only)
+        try:
+            return await router.call(name, arguments, read_only=read_only)
+        except NotFound as error:
+            raise explain(router, name, error) from error
 
     result = with_router(config, work, verbose=verbose)
     if json:

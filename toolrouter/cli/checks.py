@@ -18,6 +18,7 @@ from toolrouter.app import open_router
 from toolrouter.catalog.tokens import count_tokens
 from toolrouter.cli.output import Progress, one_line
 from toolrouter.cli.session import server_error
+from toolrouter.cli.waiting import count_waiting
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
 from toolrouter.errors import LOGIN_NEEDED, ToolrouterError
@@ -250,9 +251,14 @@ def _catalog(router: Running) -> Iterator[Finding]:
     tokens = sum(tool.tokens for tool in snapshot.visible)
     detail = f"{len(snapshot.visible)} tools, {tokens:,} o200k tokens" + (f", {hidden} not usable" if hidden else "")
     if hidden:
-        yield Finding("catalog", "warning", detail, "toolrouter tools shows which and why; toolrouter approve NAME")
+        yield Finding("catalog", "warning", detail, "toolrouter tools shows which and why")
     else:
         yield Finding("catalog", "ok", detail)
+    waiting = count_waiting(router)
+    if waiting:
+        of_each = ", ".join(f"{count} of {alias}" for alias, count in waiting.items())
+        fix = "toolrouter review shows each and asks for your decision"
+        yield Finding("review", "warning", f"{waiting.total()} to decide on: {of_each}", fix)
 
 
 async def _model(router: Running) -> Finding:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolrouter.cli.output import one_line, print_table, say
+from toolrouter.cli.errors import DONE, FAILED
+from toolrouter.cli.output import one_line, print_table, print_text, printable, say
 from toolrouter.cli.session import with_router
 from toolrouter.errors import NotFound
 from toolrouter.guard.pins import launch_of
 from toolrouter.guard.review import Decided, decide, of_server, select
-from toolrouter.guard.subjects import LAUNCHED, Subject, subjects
+from toolrouter.guard.subjects import LAUNCHED, TOOL, Subject, subjects
 from toolrouter.types import JsonObject, Status
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
+
+_SHOWN_NAMES = 10
 
 
 def launches_of(router: Running) -> dict[str, JsonObject]:
@@ -34,22 +37,62 @@ def decide_and_note(router: Running, shown: Sequence[Subject], *, approve: bool,
     return decided
 
 
-def decide_named(names: list[str], statuses: Collection[Status], *, approve: bool, config: Path | None) -> None:
-    """Records a decision for everything that is named, and for what of every named server has these statuses."""
-    before: dict[tuple[str, str], Subject] = {}
+def decide_named(
+    names: list[str],
+    statuses: Sequence[Collection[Status]],
+    *,
+    approve: bool,
+    config: Path | None,
+    despite_findings: bool = False,
+) -> int:
+    """Records a decision for everything that is named, and returns the exit status.
 
-    async def work(router: Running) -> Decided:
+    Of a named server that is what has the first of these groups of statuses that anything of it has. Nothing at all is
+    approved when the scanner takes some of it for an attack, but `despite_findings`.
+    """
+
+    async def work(router: Running) -> int:
         known = subjects(router.catalog, launches_of(router))
-        meant = [subject for name in names for subject in _meant(router, known, name, statuses)]
-        before.update({(subject.kind, subject.id): subject for subject in meant})
-        return decide_and_note(router, list(before.values()), approve=approve, by="cli")
+        meant = {_key(subject): subject for name in names for subject in _meant(router, known, name, statuses)}
+        if approve and not despite_findings and _refuse_attacks(router, meant.values()):
+            return FAILED
+        _tell(decide_and_note(router, list(meant.values()), approve=approve, by="cli"), meant, approve=approve)
+        if approve:
+            _tell_rejected(router, names)
+        return DONE
 
-    decided = with_router(config, work)
+    return with_router(config, work)
+
+
+def _key(subject: Subject) -> tuple[str, str, str]:
+    return subject.server, subject.kind, subject.id
+
+
+def _refuse_attacks(router: Running, meant: Iterable[Subject]) -> bool:
+    """Shows what the scanner takes for an attack in what a person is about to approve, if it finds any."""
+    from toolrouter.guard.scan import make_visible
+    from toolrouter.guard.showing import attacks
+
+    found = attacks(router.catalog, [each for each in meant if each.waits or each.status is Status.REJECTED])
+    for subject, finding in found:
+        place = make_visible(finding.where) or "/"
+        print_text(f"! {subject.kind} {make_visible(subject.id)}: {finding.rule} at {place}: {finding.explanation}")
+        if finding.excerpt:
+            print_text(f"    {one_line(finding.excerpt, 300)}")
+    if found:
+        waiting = dict.fromkeys(subject.server for subject, _ in found if subject.waits)
+        command = " ".join(["review", *waiting]) if waiting else "scan"  # what was rejected is not up for review
+        look = f"Look at it with `toolrouter {command}`; if it is what you want, repeat with --despite-findings."
+        say(f"Nothing was approved: the scanner takes this for an attack. {look}")
+    return bool(found)
+
+
+def _tell(decided: Decided, before: Mapping[tuple[str, str, str], Subject], *, approve: bool) -> None:
     rows = [
         (
             each.kind,
             one_line(each.id, 100),
-            f"{before[each.kind, each.id].status.value} → {each.status.value}",
+            f"{before[_key(each)].status.value} → {each.status.value}",
             each.hash[:12],
             _says(each),
         )
@@ -62,6 +105,22 @@ def decide_named(names: list[str], statuses: Collection[Status], *, approve: boo
     say(f"{len(rows)} {'approved' if approve else 'rejected'}." if rows else "Nothing to decide.")
 
 
+def _tell_rejected(router: Running, names: Iterable[str]) -> None:
+    """What a person rejected earlier does not come back by the way: they are told what it takes."""
+    known = subjects(router.catalog, launches_of(router))
+    for alias in dict.fromkeys(name for name in names if name in router.settings.servers):
+        left = of_server(known, alias, [Status.REJECTED])
+        if left:
+            shown = " ".join(shlex.quote(_typed(each)) for each in left[:_SHOWN_NAMES])
+            more = f" ({len(left) - _SHOWN_NAMES} more)" if len(left) > _SHOWN_NAMES else ""
+            say(f"{len(left)} of {alias} stay rejected. By name they are approved: toolrouter approve {shown}{more}")
+
+
+def _typed(subject: Subject) -> str:
+    """The name that means this and nothing else."""
+    return printable(subject.id if subject.kind == TOOL else f"{subject.kind}:{subject.id}")
+
+
 def _says(subject: Subject) -> str:
     if subject.kind == LAUNCHED:
         launch = subject.said["url"] or shlex.join([subject.said["command"], *subject.said["args"]])
@@ -70,9 +129,12 @@ def _says(subject: Subject) -> str:
     return one_line(words if isinstance(words, str) else "")
 
 
-def _meant(router: Running, known: Sequence[Subject], name: str, statuses: Collection[Status]) -> tuple[Subject, ...]:
+def _meant(
+    router: Running, known: Sequence[Subject], name: str, statuses: Sequence[Collection[Status]]
+) -> tuple[Subject, ...]:
     if name in router.settings.servers:
-        return of_server(known, name, statuses)
+        groups = (of_server(known, name, group) for group in statuses)
+        return next((group for group in groups if group), ())
     try:
         return select(known, name)
     except NotFound as error:

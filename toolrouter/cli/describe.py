@@ -11,6 +11,7 @@ from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
 from toolrouter.cli.output import print_json, print_text, printable
 from toolrouter.cli.session import index_what_is_new, with_router
+from toolrouter.cli.waiting import explain
 from toolrouter.errors import NotFound
 from toolrouter.types import Tool
 
@@ -29,9 +30,9 @@ def command(
     async def find(router: Running) -> list[Tool]:
         await index_what_is_new(router, tell=False)
         found = await router.describe(name)
-        missing = [each for each in found.values() if isinstance(each, NotFound)]
-        if missing:
-            raise missing[0]
+        for wanted, each in found.items():
+            if isinstance(each, NotFound):
+                raise explain(router, wanted, each)
         return [each for each in found.values() if isinstance(each, Tool)]
 
     tools = with_router(config, find, verbose=verbose)

@@ -36,4 +36,8 @@ def _show(findings: list[Finding]) -> None:
     ]
     print_table(("", "what", "finding"), rows)
     problems = sum(each.outcome == "problem" for each in findings)
-    say("Everything is in order." if not problems else f"{problems} to mend.")
+    warnings = sum(each.outcome == "warning" for each in findings)
+    if problems:
+        say(f"{problems} to mend.")
+    else:
+        say(f"Nothing is broken; {warnings} to look at." if warnings else "Everything is in order.")

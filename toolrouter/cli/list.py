@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from toolrouter.cli import options
 from toolrouter.cli.output import one_line, print_json, print_table, say
 from toolrouter.cli.session import server_error, with_router
+from toolrouter.cli.waiting import count_waiting
 from toolrouter.daemon.control import daemon_status, find_place
 from toolrouter.server.asking import hint
 from toolrouter.types import ServerState
@@ -27,13 +28,18 @@ def command(config: options.Config = None, json: options.Json = False, verbose: 
     elif not rows:
         say("No servers yet. Add one: `toolrouter add time -- uvx mcp-server-time`.")
     else:
-        columns = ("name", "state", "tools", "tokens", "error")
-        shown = [[one_line(str(row[column]), 100) for column in columns] for row in rows]
-        print_table(columns, shown, right=("tools", "tokens"))
+        columns = ("name", "state", "tools", "tokens")
+        shown = [[*(one_line(str(row[column]), 100) for column in columns), _notes(row)] for row in rows]
+        print_table((*columns, "notes"), shown, right=("tools", "tokens"))
         for row in rows:
             if row["refused_asking"]:
                 say(f"{row['name']} asked for what it may not: {hint(row['name'], row['refused_asking'])}")
         say(f"{sum(row['tools'] for row in rows)} tools, {sum(row['tokens'] for row in rows):,} o200k tokens.")
+
+
+def _notes(row: dict[str, Any]) -> str:
+    waiting = [f"{row['waiting']} to decide on: toolrouter review {row['name']}"] if row["waiting"] else []
+    return "; ".join([*waiting, *([one_line(row["error"], 100)] if row["error"] else [])])
 
 
 def _tell_running(rows: list[dict[str, Any]], servers: dict[str, Any]) -> None:
@@ -46,7 +52,8 @@ def _tell_running(rows: list[dict[str, Any]], servers: dict[str, Any]) -> None:
 
 
 async def _rows(router: Running) -> list[dict[str, Any]]:
-    return [_row(router, alias) for alias in router.settings.servers]
+    waiting = count_waiting(router)
+    return [{**_row(router, alias), "waiting": waiting[alias]} for alias in router.settings.servers]
 
 
 def _row(router: Running, alias: str) -> dict[str, Any]:

@@ -19,6 +19,6 @@ def command(
         ),
     ],
     config: options.Config = None,
-) -> None:
+) -> int:
     """What is rejected is not listed, found, described or called. `approve` takes it back."""
-    decide_named(name, (Status.APPROVED, Status.PENDING, Status.WITHDRAWN), approve=False, config=config)
+    return decide_named(name, [(Status.APPROVED, Status.PENDING, Status.WITHDRAWN)], approve=False, config=config)

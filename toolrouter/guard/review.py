@@ -43,10 +43,10 @@ def select(known: Sequence[Subject], name: str) -> tuple[Subject, ...]:
 
 
 def of_server(known: Iterable[Subject], alias: str, statuses: Iterable[Status]) -> tuple[Subject, ...]:
-    """Returns what of a server has one of these statuses; how it is started only where that waits."""
+    """Returns what of a server has one of these statuses; how it is started only where that is not approved."""
     wanted = frozenset(statuses)
     mine = (each for each in known if each.server == alias and each.status in wanted)
-    return tuple(each for each in mine if each.kind != LAUNCHED or each.waits)
+    return tuple(each for each in mine if each.kind != LAUNCHED or each.status is not Status.APPROVED)
 
 
 def decide(

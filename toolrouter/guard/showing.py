@@ -99,6 +99,16 @@ def dossiers(live: LiveCatalog, specs: Mapping[str, UpstreamSpec], aliases: Iter
     return found
 
 
+def attacks(live: LiveCatalog, shown: Iterable[Subject]) -> list[tuple[Subject, Finding]]:
+    """Returns what the scanner takes for an attack in these definitions, whatever their status."""
+    from toolrouter.guard.scan import Tier, build_context
+
+    maker = _Maker(live, [], build_context(list(live.snapshot.tools.values())))
+    read = [subject for subject in shown if subject.kind != LAUNCHED]
+    found = ((subject, finding) for subject in read for finding in maker.scan(subject).findings)
+    return [(subject, finding) for subject, finding in found if finding.tier is Tier.BLOCK]
+
+
 def written(value: JsonObject) -> list[str]:
     """Returns a definition as lines that show every character: what is invisible or confusable is spelt out."""
     from toolrouter.guard.scan import make_visible
@@ -129,7 +139,7 @@ class _Maker:
         return self._live.definition(known) if known else None
 
     def item(self, subject: Subject) -> Item:
-        verdict = self._scan(subject) if subject.kind != LAUNCHED else None
+        verdict = self.scan(subject) if subject.kind != LAUNCHED else None
         findings, tier = (verdict.findings, verdict.tier.value) if verdict else ((), "clean")
         return Item(subject, self.last(subject.name), findings, tier, self._twins(subject))
 
@@ -139,7 +149,7 @@ class _Maker:
         mine, tools = skeleton(subject.name), self._live.snapshot.tools.values()
         return tuple(other.id for other in tools if other.id != subject.id and skeleton(other.name) == mine)
 
-    def _scan(self, subject: Subject) -> Verdict:
+    def scan(self, subject: Subject) -> Verdict:
         from toolrouter.guard.scan import scan_definition
 
         kind = scanned_as(subject)

@@ -1,0 +1,44 @@
+"""What a person is told of items that may not be used, or not yet. None of it is for a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from toolrouter.cli.deciding import launches_of
+from toolrouter.cli.output import one_line, printable
+from toolrouter.errors import NotFound
+from toolrouter.guard.review import select
+from toolrouter.guard.subjects import TOOL, Subject, subjects
+from toolrouter.types import Status
+
+if TYPE_CHECKING:
+    from toolrouter.app import Running
+
+
+def count_waiting(router: Running) -> Counter[str]:
+    """How many items of each server in the config wait for a decision."""
+    known = subjects(router.catalog, launches_of(router))
+    return Counter(each.server for each in known if each.waits and each.server in router.settings.servers)
+
+
+def explain(router: Running, name: str, error: NotFound) -> NotFound:
+    """Returns `error`, or a better one when a tool of that name is known but waits or was rejected."""
+    known = subjects(router.catalog, {})
+    try:
+        found = select(known, name)
+    except NotFound:
+        found = tuple(subject for subject in known if subject.name == name)
+    for subject in found:
+        if subject.kind == TOOL and (subject.waits or subject.status is Status.REJECTED):
+            return NotFound(_why(subject))
+    return error
+
+
+def _why(subject: Subject) -> str:
+    called = printable(one_line(subject.id))
+    reason = f": {subject.reason}" if subject.reason else ""
+    why = f"The tool `{called}` is {subject.status.value}{reason}."
+    if subject.waits:
+        return f"{why} Look at it and decide with `toolrouter review {subject.server}`."
+    return f"{why} `toolrouter approve {called}` takes that back; `toolrouter review` shows what waits."
