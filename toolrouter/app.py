@@ -122,18 +122,29 @@ class Running:
         """See `Router.call`."""
         return await self.router.call(name, arguments, read_only=read_only, on_progress=on_progress)
 
-    async def index(self, aliases: Collection[str] | None = None, *, force: bool = False) -> dict[str, Changes]:
+    async def index(
+        self,
+        aliases: Collection[str] | None = None,
+        *,
+        force: bool = False,
+        on_answer: Callable[[str], object] = lambda alias: None,
+    ) -> dict[str, Changes]:
         """Lists these servers, or those whose definitions are due, and indexes what came.
+
+        `on_answer` is called with each server that need not be waited for any more, whether it answered or failed.
 
         Returns:
             What changed, by server; a server that could not be reached is absent, and `fleet.state` says why.
         """
-        wanted = self._startable(aliases if aliases is not None else self.settings.enabled())
+        asked = aliases if aliases is not None else self.settings.enabled()
+        wanted = self._startable(asked)
         if not force:
             due = set(self.fleet.due())
             wanted = [alias for alias in wanted if alias in due]
         before, self._listed = self.catalog.snapshot, {}
-        await self.fleet.refresh(wanted)
+        for alias in set(asked) - set(wanted):
+            on_answer(alias)
+        await self.fleet.refresh(wanted, on_answer)
         await anyio.to_thread.run_sync(self._scan_again)
         with anyio.move_on_after(INDEX_WAIT_S) as patience:
             await self.indexer.wait_current()

@@ -50,6 +50,9 @@ class UpstreamTimeout(UpstreamError):
 LOGIN_NEEDED = "login needed: run `toolrouter login"
 """How the message of LoginNeeded starts, after the alias: errors are also kept as text."""
 
+NAME_UNKNOWN = "cannot be resolved (DNS)"
+"""What the message for a host says whose name leads nowhere."""
+
 
 class LoginNeeded(UpstreamError):
     """An upstream wants a person to log in (again)."""

@@ -12,7 +12,7 @@ import typer
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.output import print_json, print_text, printable
-from toolrouter.cli.session import index_what_is_new, with_router
+from toolrouter.cli.session import index_for, with_router
 from toolrouter.cli.waiting import explain
 from toolrouter.errors import NotFound
 from toolrouter.types import JsonObject
@@ -33,7 +33,7 @@ def command(
     arguments = parse_arguments(args)
 
     async def work(router: Running) -> JsonObject:
-        await index_what_is_new(router, tell=False)
+        await index_for(router, name)
         try:
             return await router.call(name, arguments, read_only=read_only)
         except NotFound as error:

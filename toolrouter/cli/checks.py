@@ -16,12 +16,13 @@ import anyio
 
 from toolrouter.app import open_router
 from toolrouter.catalog.tokens import count_tokens
+from toolrouter.cli.asking import index_telling
 from toolrouter.cli.output import Progress, one_line
 from toolrouter.cli.session import server_error
 from toolrouter.cli.waiting import count_waiting
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
-from toolrouter.errors import LOGIN_NEEDED, ToolrouterError
+from toolrouter.errors import LOGIN_NEEDED, NAME_UNKNOWN, ToolrouterError
 from toolrouter.server.asking import MEANS, setting
 from toolrouter.settings_file import Loaded, home_folder, load_settings
 from toolrouter.telemetry.logs import Masking, configure_logs
@@ -221,7 +222,7 @@ async def _router(settings: Settings, wanted: Sequence[str]) -> list[Finding]:
 async def _servers(router: Running, wanted: Sequence[str]) -> list[Finding]:
     started = time.monotonic()
     with anyio.move_on_after(_PATIENCE_S):
-        await router.index(wanted, force=True)
+        await index_telling(router, wanted, force=True)
     took = time.monotonic() - started
     return [_server(router, alias, took) for alias in wanted]
 
@@ -230,7 +231,7 @@ def _server(router: Running, alias: str, took: float) -> Finding:
     server, error = router.catalog.snapshot.servers.get(alias), server_error(router, alias)
     if error or server is None or not server.listed_at:
         detail = one_line(error or f"no answer within {took:.0f} s", 400)
-        fix = f"toolrouter login {alias}" if LOGIN_NEEDED in error else _fix(router.settings.servers[alias])
+        fix = f"toolrouter login {alias}" if LOGIN_NEEDED in error else _fix(router.settings.servers[alias], error)
         return Finding(alias, "problem", detail, fix)
     tools = [tool for tool in router.catalog.snapshot.visible if tool.server == alias]
     tokens = sum(tool.tokens for tool in tools)
@@ -238,10 +239,12 @@ def _server(router: Running, alias: str, took: float) -> Finding:
     return Finding(alias, "ok", f"{title}, MCP {server.protocol_version}: {len(tools)} tools, {tokens:,} tokens")
 
 
-def _fix(spec: UpstreamSpec) -> str:
+def _fix(spec: UpstreamSpec, error: str) -> str:
     if spec.transport is Transport.STDIO:
         # Its arguments may hold secrets by now.
         return f"run it by hand and read what it says: {spec.command}{' …' if spec.args else ''}"
+    if NAME_UNKNOWN in error:
+        return "check the host's name in `url`, and that this machine has a network (DNS, VPN)"
     return 'check the address and the headers; a server of the older kind needs "type": "sse"'
 
 

@@ -10,7 +10,7 @@ import typer
 from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
 from toolrouter.cli.output import print_json, print_text, printable
-from toolrouter.cli.session import index_what_is_new, with_router
+from toolrouter.cli.session import index_for, with_router
 from toolrouter.cli.waiting import explain
 from toolrouter.errors import NotFound
 from toolrouter.types import Tool
@@ -28,7 +28,8 @@ def command(
     """Prints what the server said, unchanged."""
 
     async def find(router: Running) -> list[Tool]:
-        await index_what_is_new(router, tell=False)
+        for each_name in name:
+            await index_for(router, each_name)
         found = await router.describe(name)
         for wanted, each in found.items():
             if isinstance(each, NotFound):

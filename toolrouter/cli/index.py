@@ -8,6 +8,7 @@ import typer
 
 from toolrouter.catalog.live import STARTED_OTHERWISE
 from toolrouter.cli import options
+from toolrouter.cli.asking import index_telling
 from toolrouter.cli.errors import DONE, FAILED
 from toolrouter.cli.output import one_line, print_json, print_table, say
 from toolrouter.cli.session import known_alias, server_error, with_router
@@ -37,7 +38,7 @@ def command(
         wanted = [known_alias(router, name) for name in server or ()] or list(router.settings.enabled())
         if not wanted:
             raise ConfigError("There is no server to index. Add one with `toolrouter add` or `toolrouter import`.")
-        changes = await router.index(wanted, force=True)
+        changes, _ = await index_telling(router, wanted, force=True)
         return _report(router, wanted, changes)
 
     report = with_router(config, work, verbose=verbose)

@@ -46,6 +46,11 @@ COMMANDS = {
     "bench": "Count what the model is shown, with toolrouter and without.",
     "schema": "Print the JSON Schema of the config file.",
 }
+HINTS = {
+    ("add", "No such option"): "A command with options goes behind `--`: toolrouter add NAME -- npx -y PACKAGE",
+    ("call", "Got unexpected extra argument"): """Arguments go behind --args: toolrouter call NAME --args '{"a": 1}'""",
+}
+"""What to add to a complaint about a command line, by the command and how the complaint begins."""
 _HELP = """One MCP server in place of dozens.
 
 toolrouter asks your MCP servers for their tools, indexes them, and shows the model only those that serve the task.
@@ -71,6 +76,17 @@ class CommandGroup(TyperGroup):
         text = f"{COMMANDS[cmd_name]}\n\n{cleandoc(module.command.__doc__ or '')}"
         single.command(cmd_name, help=text)(guarded(module.command))
         return typer.main.get_command(single)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            # Whose classes these are, typer's or click's, depends on the version of typer.
+            said, command = getattr(error, "message", ""), getattr(getattr(error, "ctx", None), "info_name", "")
+            for (name, beginning), hint in HINTS.items():
+                if name == command and str(said).startswith(beginning):
+                    error.message = f"{str(said).rstrip('.')}. {hint}"  # type: ignore[attr-defined]
+            raise
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):

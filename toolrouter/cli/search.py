@@ -11,6 +11,7 @@ from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
 from toolrouter.cli.output import print_json, print_table, printable, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
+from toolrouter.errors import ConfigError
 from toolrouter.server.finding import line_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def command(
     queries = query if any(" " in each for each in query) else [" ".join(query)]
 
     async def find(router: Running) -> dict[str, Any]:
+        if not router.settings.enabled():
+            words = "There is no server to search: add one with `toolrouter add` or `toolrouter import`."
+            raise ConfigError(words)
         aliases = [known_alias(router, name) for name in server or ()]
         await index_what_is_new(router, aliases)
         await router.indexer.wait_current()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from toolrouter.app import open_router
+from toolrouter.catalog.naming import SEPARATOR, tool_id
+from toolrouter.cli import asking
 from toolrouter.cli.output import Progress, one_line, say
-from toolrouter.errors import NotFound
+from toolrouter.errors import NotFound, UpstreamError
 from toolrouter.settings_file import Loaded, home_folder, load_settings, secret_values
 from toolrouter.telemetry.logs import Masking, configure_logs
 
@@ -57,17 +59,51 @@ async def _router(loaded: Loaded) -> AsyncIterator[Running]:
 
 
 async def index_what_is_new(router: Running, aliases: Collection[str] | None = None, *, tell: bool = True) -> None:
-    """Indexes the servers that were never reached. Those that failed before are left alone, and named if `tell`."""
+    """Indexes the servers that were never reached. Those that failed before are left alone, and named if `tell`.
+
+    A server that does not answer is waited for a short time only, unless nothing is known without it.
+    """
     absent = [alias for alias in aliases or router.settings.enabled() if not _is_listed(router, alias)]
     failed = {alias: error for alias in absent if (error := server_error(router, alias))}
     waiting = [alias for alias in absent if alias not in failed]
     if waiting:
         say(f"Asking {', '.join(waiting)} for their tools; this happens once.")
-        await router.index(waiting)
+        _, silent = await asking.index_telling(router, waiting, stragglers_s=asking.STRAGGLERS_S)
+        if silent:
+            names = ", ".join(silent)
+            say(f"No answer yet from {names}: left out. `toolrouter index {' '.join(silent)}` waits longer.")
         failed |= {alias: error for alias in waiting if (error := server_error(router, alias))}
     if tell or waiting:
         for alias, error in failed.items():
             say(f"{alias} is left out: {one_line(error)}")
+
+
+async def index_for(router: Running, name: str) -> None:
+    """Makes sure that a tool is known, if there is one: asks the server that its name begins with, and no other.
+
+    That server is asked although it failed before, and waited for as long as the settings say. A name that begins
+    with no server's may belong to any.
+
+    Raises:
+        UpstreamError: that server was never reached, and could not be now.
+    """
+    owners = [alias for alias in router.settings.enabled() if _begins_with(name, alias)]
+    if not owners:
+        await index_what_is_new(router, tell=False)
+        return
+    if absent := [alias for alias in owners if not _is_listed(router, alias)]:
+        say(f"Asking {', '.join(absent)} for their tools; this happens once.")
+        await asking.index_telling(router, absent)
+    for alias in absent:
+        if len(owners) == 1 and not _is_listed(router, alias) and (error := server_error(router, alias)):
+            raise UpstreamError(alias, f"`{name}` cannot be used, because its server {alias} failed: {error}")
+
+
+def _begins_with(name: str, alias: str) -> bool:
+    # An alias that cannot stand in a name has another form there.
+    forms = {alias, tool_id(alias, "x").partition(SEPARATOR)[0]}
+    folded = name.casefold()
+    return any(folded.startswith(f"{form}{sign}".casefold()) for form in forms for sign in (SEPARATOR, ".", "/", ":"))
 
 
 def _is_listed(router: Running, alias: str) -> bool:

@@ -9,6 +9,8 @@ from toolrouter.types import JsonObject
 from toolrouter.wire.lines import LineFault
 
 FAILURE_KEY = "toolrouter/http"
+NO_CONNECTION = "unreachable"
+"""The kind of failure where no server was met at all."""
 LOGIN = "login"
 """The kind of failure that a person mends by logging in."""
 

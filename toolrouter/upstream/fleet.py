@@ -112,16 +112,22 @@ class Fleet:
             for keeper in (*self._keepers.values(), *self._twins.values()):
                 keeper.tasks = None
 
-    async def refresh(self, aliases: Collection[str]) -> None:
+    async def refresh(self, aliases: Collection[str], on_answer: Callable[[str], object] = lambda alias: None) -> None:
         """Starts and lists upstreams, a capped number at a time; returns when each has answered or failed.
 
         Failures are in `state`. An upstream that failed just now is left alone until its next attempt is due.
+        `on_answer` is called with each as soon as it has answered or failed.
         """
         keepers = [self._keeper(alias) for alias in aliases]
         slots = anyio.Semaphore(self._settings.router.limits.parallel_starts)
+
+        async def refresh(keeper: Keeper) -> None:
+            await keeper.refresh(slots, SLOT_S)
+            on_answer(keeper.alias)
+
         async with anyio.create_task_group() as tasks:
             for keeper in keepers:
-                tasks.start_soon(keeper.refresh, slots, SLOT_S)
+                tasks.start_soon(refresh, keeper)
 
     async def request(
         self,

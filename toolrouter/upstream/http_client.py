@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from toolrouter.errors import NAME_UNKNOWN
 from toolrouter.types import JsonObject
-from toolrouter.upstream.carrier import FAILURE_KEY, LOGIN
+from toolrouter.upstream.carrier import FAILURE_KEY, LOGIN, NO_CONNECTION
 from toolrouter.wire.jsonrpc import METHOD_NOT_FOUND
 
 if TYPE_CHECKING:
@@ -48,8 +50,7 @@ class HttpClient(httpx2.AsyncClient):
         try:
             response = await super().send(request, **options)
         except httpx2.TransportError as error:
-            reason = str(error) or type(error).__name__
-            return _failed(request, 502, "unreachable", f"{_origin(request)} cannot be reached: {reason}")
+            return _failed(request, 502, NO_CONNECTION, _why_unreachable(request, error))
         if response.status_code >= 400:
             return await self._spelled_out(request, response)
         return response
@@ -78,6 +79,16 @@ class HttpClient(httpx2.AsyncClient):
 def failure(kind: str, words: str, status: int) -> JsonObject:
     """The JSON-RPC error for a request that failed on its way (see `carrier.failure_of`)."""
     return {"code": UNREACHABLE, "message": words, "data": {FAILURE_KEY: kind, "status": status}}
+
+
+def _why_unreachable(request: httpx2.Request, error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, socket.gaierror):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        advice = "Check the spelling in `url`, and that this machine has a network (VPN)."
+        return f"the name {request.url.host} {NAME_UNKNOWN}. {advice}"
+    return f"{_origin(request)} cannot be reached: {str(error) or type(error).__name__}"
 
 
 def _failed(request: httpx2.Request, status: int, kind: str, words: str) -> httpx2.Response:

@@ -18,7 +18,7 @@ import anyio
 from toolrouter.config import Limits
 from toolrouter.errors import LoginNeeded, RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject, Server
-from toolrouter.upstream.carrier import LOGIN, failure_of
+from toolrouter.upstream.carrier import LOGIN, NO_CONNECTION, failure_of
 from toolrouter.upstream.connection import CLIENT_INFO, HANDSHAKE, META, MODERN, Connection
 
 UNSUPPORTED_VERSION = -32022
@@ -44,9 +44,12 @@ async def negotiate(connection: Connection, limits: Limits, *, era_hint: str) ->
         raise UpstreamTimeout(connection.server.alias, f"{words}; {last}" if last else words) from error
     except RpcError as error:
         alias = connection.server.alias
-        if failure_of(error.data) == LOGIN:
+        failure = failure_of(error.data)
+        if failure == LOGIN:
             raise LoginNeeded(alias, f"{alias}: {error.message}") from error
-        words = error.message if failure_of(error.data) else f"{error.message} ({error.code})"
+        if failure == NO_CONNECTION:
+            raise UpstreamError(alias, f"{alias}: {error.message}") from error
+        words = error.message if failure else f"{error.message} ({error.code})"
         raise UpstreamError(alias, f"{alias} refused the connection: {words}") from error
 
 
