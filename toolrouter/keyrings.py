@@ -63,7 +63,7 @@ def _keyring() -> ModuleType:
         import keyring
         from keyring.backends import fail, null
     except ImportError as error:
-        words = "the package `keyring` is not installed: pip install 'toolrouter[keyring]'"
+        words = "the package `keyring` is not installed: pip install keyring"
         raise KeyringUnavailable(words) from error
     backend = keyring.get_keyring()
     if isinstance(backend, fail.Keyring | null.Keyring) or not _has_store(backend):

@@ -44,7 +44,7 @@ def test_without_its_servers_the_demo_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("toolrouter.cli.demo_servers._REAL", {"git": "no_such_module_here"})
     assert run(["demo"]) == 1
-    assert "pip install 'toolrouter[demo]'" in capsys.readouterr().err
+    assert "pip install mcp-server-fetch mcp-server-git mcp-server-time" in capsys.readouterr().err
 
 
 @pytest.mark.slow

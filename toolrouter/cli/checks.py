@@ -280,5 +280,5 @@ async def _model(router: Running) -> Finding:
 
 _MODEL_FIXES = {
     "openai": "check toolrouter.embedder.url and api_key, and that the endpoint runs",
-    "sentence-transformers": "pip install 'toolrouter[models]', and check toolrouter.embedder.model",
+    "sentence-transformers": "pip install sentence-transformers, and check toolrouter.embedder.model",
 }

@@ -72,7 +72,7 @@ def set_the_stage(folder: Path) -> Iterator[Stage]:
     if missing:
         raise ToolrouterError(
             f"The demo runs real servers, of which {', '.join(missing)} is not installed here. "
-            "Install them with: pip install 'toolrouter[demo]'"
+            "Install them with: pip install mcp-server-fetch mcp-server-git mcp-server-time"
         )
     real = [name for name in _REAL if name != "git" or shutil.which("git")]
     repository = folder / "project"

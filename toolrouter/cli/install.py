@@ -72,7 +72,7 @@ def _install(hosts: Sequence[Host], config: Path | None, *, yes: bool, dry_run: 
 
 def _say_where_secrets_go(plan: Plan, *, no_keyring: bool) -> None:
     if plan.in_the_clear:
-        why = "as asked" if no_keyring else "there is no keyring here (or `pip install 'toolrouter[keyring]'`)"
+        why = "as asked" if no_keyring else "there is no keyring here (or `pip install keyring`)"
         say(f"Secrets of {', '.join(plan.in_the_clear)} stay in the clear in {plan.config.path}: {why}.")
     if plan.secrets:
         say(f"{len(plan.secrets)} secrets go into the keyring; the files from before, which are kept, still hold them.")

@@ -42,7 +42,7 @@ def write_png(path: Path, chart: Chart) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ToolrouterError("PNG plots need matplotlib: pip install 'toolrouter[plots]'") from error
+        raise ToolrouterError("PNG plots need matplotlib: pip install matplotlib") from error
     figure = Figure(figsize=(8.6, 4.6), dpi=144, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -34,7 +34,7 @@ def _load(model: str, device: str | None) -> Any:
         from sentence_transformers import CrossEncoder
     except ImportError as error:
         raise ModelError(
-            f"The reranker {model!r} needs sentence-transformers: install `toolrouter[models]`."
+            f"The reranker {model!r} needs sentence-transformers: pip install sentence-transformers."
         ) from error
     try:
         return CrossEncoder(model, device=device)

@@ -56,7 +56,7 @@ def _load(model: str, device: str | None) -> Any:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ModelError(
-            f"The model {model!r} needs sentence-transformers: install `toolrouter[models]`, "
+            f"The model {model!r} needs sentence-transformers: pip install sentence-transformers, "
             'or set toolrouter.embedder.kind to "builtin".'
         ) from error
     try:
