@@ -20,6 +20,7 @@ _WORDS = re.compile(r"[a-z0-9]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 TWIN_JACCARD = 0.6
 _SERVER_WORDS = frozenset(("mcp", "server", "toolsdk", "api", "io", "com"))
+QUERIES = Path(__file__).with_name("queries.jsonl")
 HELD_OUT_PERCENT = 35
 """Of the servers whose tools `queries.jsonl` asks for."""
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexes.corpus import is_held_out, make_tool, phrase
+from indexes.corpus import QUERIES, is_held_out, make_tool, phrase
 from indexes.fusion_examples import (
     Example,
     RememberingEmbedder,
@@ -42,7 +42,6 @@ logger = logging.getLogger("fit_fusion")
 FITTED = ("azure_mcp", "mongodb_mcp", "apibank", "toolalpaca", "bfcl_multi_turn", "metatool", "bfcl", "sealtools")
 MEASURED = ("ours_dev", "mcptoolbench_pp", "ultratool", "mcpm_server_examples")
 WHOLE = "train_queries"
-QUERIES = Path(__file__).with_name("queries.jsonl")
 SEEN_KINDS = ("lang", "short", "multi", "none")
 WEIGHT_OF_WHOLE = 1.5
 STRANGERS = ("metatool", "apibank")

@@ -20,14 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from indexes.corpus import Example, Tool, is_held_out, read_examples, read_tools
+from indexes.corpus import QUERIES, Example, Tool, is_held_out, read_examples, read_tools
 from toolrouter.index.model_files import MANIFEST, MAPS, builtin_folder
 from toolrouter.index.onnx_embedder import QUERY_MAP, TEXT_MAP, OnnxEmbedder
 
 logger = logging.getLogger("fit_maps")
 
 SET = "train_queries"
-QUERIES = Path(__file__).with_name("queries.jsonl")
 
 
 @dataclass(frozen=True, slots=True)

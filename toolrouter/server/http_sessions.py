@@ -11,14 +11,14 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from toolrouter.server.http_streams import Stream, Streams, event_of
+from toolrouter.server.http_streams import Stream, Streams, Write, event_of
 from toolrouter.server.protocol import INVALID_REQUEST, LATEST_HANDSHAKE
 from toolrouter.server.session import HostSession, Wire
 from toolrouter.types import JsonObject
@@ -148,20 +148,10 @@ class HttpSessions:
             if not streams:
                 await _reply(send, 202, session.headers)
                 return
-            await self._send_streams(session, streams, receive, send)
-
-    async def _send_streams(self, session: _Session, streams: Sequence[Stream], receive: Receive, send: Send) -> None:
-        async def write(data: bytes) -> None:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-
-        await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *session.headers]})
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
-            for stream in streams:
-                await stream.write_events(write, after=None, resumable=False)
-                session.streams.drop(stream)
-            tasks.cancel_scope.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            async with _event_stream(session, receive, send) as write:
+                for stream in streams:
+                    await stream.write_events(write, after=None, resumable=False)
+                    session.streams.drop(stream)
 
     async def _answer(self, session: _Session, message: JsonObject, receive: Receive, send: Send) -> None:
         stream = session.streams.open(message["id"])
@@ -200,20 +190,12 @@ class HttpSessions:
         self, session: _Session, stream: Stream, after: int | None, receive: Receive, send: Send
     ) -> None:
         """Until the stream ends, the host hangs up, or it is to come back later."""
-
-        async def write(data: bytes) -> None:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-
-        await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *session.headers]})
         # Older hosts cannot read an event without data.
         resumable = session.host.version >= LATEST_HANDSHAKE and stream is not session.streams.standing
         limit_s = self._poll_after_s() if resumable and after is None else None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+        async with _event_stream(session, receive, send) as write:
             with anyio.move_on_after(limit_s):
                 await stream.write_events(write, after=after, resumable=resumable)
-            tasks.cancel_scope.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _opened(self, message: JsonObject, headers: Mapping[str, str]) -> _Session | None:
         if message.get("method") != "initialize" or "mcp-session-id" in headers:
@@ -333,6 +315,21 @@ async def _body(headers: Mapping[str, str], receive: Receive, max_bytes: int) ->
 def _accepts(headers: Mapping[str, str], kind: str) -> bool:
     given = {part.partition(";")[0].strip().lower() for part in headers.get("accept", "").split(",")}
     return bool(given & {kind, kind.partition("/")[0] + "/*", "*/*"})
+
+
+@asynccontextmanager
+async def _event_stream(session: _Session, receive: Receive, send: Send) -> AsyncIterator[Write]:
+    """The answer to one HTTP request as events, and what writes them; its body ends early when the host hangs up."""
+
+    async def write(data: bytes) -> None:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *session.headers]})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+        yield write
+        tasks.cancel_scope.cancel()
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
