@@ -40,10 +40,13 @@ from toolrouter.retrieval.fusion import DENSE, GENERIC, LEXICAL, Fusion
 logger = logging.getLogger("fit_fusion")
 
 FITTED = ("azure_mcp", "mongodb_mcp", "apibank", "toolalpaca", "bfcl_multi_turn", "metatool", "bfcl", "sealtools")
+WEIGHTS = {"mongodb_mcp": 3.0, "apibank": 2.0}
+"""Of sets that are too small to be heard otherwise; all others weigh 1."""
 MEASURED = ("ours_dev", "mcptoolbench_pp", "ultratool", "mcpm_server_examples")
 WHOLE = "train_queries"
 SEEN_KINDS = ("lang", "short", "multi", "none")
-WEIGHT_OF_WHOLE = 1.5
+WEIGHTS_OF_OWN = {"task": 3.0, "para": 3.0, "need": 3.0, "phrase": 3.0, "multi": 1.0, "lang": 1.0, "short": 0.5}
+"""By kind: what people ask of real servers counts more than what is asked of the sets' made-up ones."""
 STRANGERS = ("metatool", "apibank")
 """Sets whose queries are asked of catalogs that have none of their tools: what people ask of assistants of any kind."""
 SAMPLED_WHOLE, SAMPLED_FITTED = (3.0, 30), (3.0, 40)
@@ -89,8 +92,7 @@ def main() -> None:
     queries = {name: limited(read_rows(options.data / name / "queries.jsonl"), options.limit) for name in options.sets}
     own = own_rows(options.data / WHOLE)
     groups = fitted_groups(options.data, queries, {name: unseen.get(name, embedder) for name in queries})
-    served = [row for row in own.asked if row["relevant"]]
-    groups[WHOLE] = (set_examples(own.tools, served, embedder), WEIGHT_OF_WHOLE)
+    groups |= own_groups(own, embedder)
     groups |= sampled_groups(options.data, {name: unseen.get(name, embedder) for name in queries})
     groups |= sampled_from_own(own, unseen.get(STRANGERS[0], embedder), options.data)
     asked = read_rows(options.data / THRESHOLD_SET / "queries.jsonl")
@@ -152,6 +154,13 @@ def own_rows(folder: Path) -> OwnRows:
     return OwnRows(tools, [*limited(unseen, MOST_SAMPLED), *seen, *_phrases(tools)])
 
 
+def own_groups(own: OwnRows, embedder: RememberingEmbedder) -> Groups:
+    """Return an example per query over all the tools of our own set, a group for each kind."""
+    examples = set_examples(own.tools, [row for row in own.asked if row["relevant"]], embedder)
+    kinds = {kind: [each for each in examples if each.kind.split(":")[0] == kind] for kind in WEIGHTS_OF_OWN}
+    return {f"{WHOLE}, {kind}": (found, WEIGHTS_OF_OWN[kind]) for kind, found in kinds.items() if found}
+
+
 def _phrases(tools: Sequence[Row]) -> list[Row]:
     """Return queries in the tools' own words: those who wrote the others avoided them."""
     rng = random.Random(SEED)
@@ -172,7 +181,8 @@ def fitted_groups(
     """Return an example per query over the whole catalog of each set."""
     groups: Groups = {}
     for name, rows in queries.items():
-        groups[name] = (set_examples(read_rows(data / name / "tools.jsonl"), rows, embedders[name]), 1.0)
+        examples = set_examples(read_rows(data / name / "tools.jsonl"), rows, embedders[name])
+        groups[name] = (examples, WEIGHTS.get(name, 1.0))
         logger.info("%s: %d examples", name, len(groups[name][0]))
     return groups
 

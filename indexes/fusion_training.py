@@ -26,9 +26,9 @@ NOT_OF_FIT = ("words", "steps", "foreign")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    hidden: tuple[tuple[int, ...], ...] = ((), (12,), (12,))
+    hidden: tuple[tuple[int, ...], ...] = ((), (24,), (24,), (24,), (24,))
     """The hidden layers of each network; they differ in their seeds too."""
-    epochs: int = 10
+    epochs: int = 30
     batch: int = 256
     learning_rate: float = 4e-3
     weight_decay: float = 3e-3

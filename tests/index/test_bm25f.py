@@ -70,6 +70,12 @@ def test_compounds_are_found_however_they_are_written() -> None:
     assert index.search("open mergerequests", 3)[0][0] == 1
 
 
+def test_a_compound_counts_as_one_word_of_a_query_however_it_is_written() -> None:
+    index = Bm25f([{"name": "list_todos", "server": "GitLab"}, {"name": "to dos", "server": "gitlab"}])
+    weight = {term.word: term.weight for term in index.terms("GitLab pages")}
+    assert weight == {"git": 0.25, "lab": 0.25, "gitlab": 0.5, "page": 1.0}
+
+
 def test_an_empty_index_answers_nothing() -> None:
     index = Bm25f([])
     assert index.search("anything", 5) == []

@@ -36,3 +36,19 @@ def test_an_unsure_word_counts_less() -> None:
 
 def test_no_servers_have_no_scores() -> None:
     assert ServerMentions((), {}).scores({"github": 1.0}).shape == (0,)
+
+
+def test_the_half_of_a_name_that_its_tools_speak_of_names_the_server() -> None:
+    aliases = ("gitlab-acme", "gitlab-legacy", "google-maps")
+    spoken = {"gitlab": {0, 1}, "googl": {2}, "map": {2}}
+    mentions = ServerMentions(aliases, {}, lambda word: spoken.get(word, set()))
+    acme, legacy, maps = mentions.scores({"gitlab": 1.0})
+    assert acme > 0.85
+    assert legacy == 1
+    assert maps == 0
+    assert mentions.scores({"googl": 1.0})[2] < 0.6
+
+
+def test_a_server_whose_tools_do_not_speak_of_it_goes_by_its_whole_name() -> None:
+    mentions = ServerMentions(("quiet-acme",), {}, lambda _: ())
+    assert mentions.scores({"quiet": 1.0})[0] == 0.5

@@ -7,7 +7,7 @@ bit per field in which the term occurs. A query costs one vector addition per wo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -29,6 +29,9 @@ SHARES: Final = ((), (1.0,), (0.7, 0.3), (0.6, 0.25, 0.15))
 MAX_QUERY_WORDS: Final = 256
 MAX_RESPELT: Final = 8
 MIN_COMPOUND_LETTERS: Final = 4
+COMPOUND_WEIGHT: Final = 0.5
+PART_WEIGHT: Final = 0.25
+"""Of each half beside the compound: `GitLab` and `to-dos` are one word of a query, not three."""
 MIN_PART_LETTERS: Final = 4
 """Of each half of a compound: shorter ones are found in words that are no compounds."""
 
@@ -122,26 +125,30 @@ class Bm25f:
 
     def terms(self, query: str) -> list[QueryTerm]:
         """Return the query's distinct words, misspelt ones with what they may have meant, compounds either way."""
-        written = unstemmed(query)[: 2 * MAX_QUERY_WORDS]
-        distinct = list(dict.fromkeys([*map(stem, written), *self._joined(written)]))[:MAX_QUERY_WORDS]
-        telling = [word for word in distinct if word not in STOP_WORDS] or distinct
-        return [term for word in telling for term in self._meanings(word)]
+        weights = self._weights(unstemmed(query)[: 2 * MAX_QUERY_WORDS])
+        telling = [word for word in weights if word not in STOP_WORDS] or list(weights)
+        return [term for word in telling[:MAX_QUERY_WORDS] for term in self._meanings(word, weights[word])]
 
-    def _joined(self, written: Sequence[str]) -> list[str]:
-        """Return the words that tools write as one and the query as two: `to-dos`, `work space`."""
-        pairs = (stem(one + other) for one, other in pairwise(written))
-        return [word for word in pairs if len(word) >= MIN_COMPOUND_LETTERS and word in self._terms]
+    def _weights(self, written: Sequence[str]) -> Mapping[str, float]:
+        """Return how much each distinct stem counts; what tools write as one and the query as two is one word."""
+        weights = dict.fromkeys(map(stem, written), 1.0)
+        for one, other in pairwise(written):
+            joined = stem(one + other)
+            if len(joined) >= MIN_COMPOUND_LETTERS and joined in self._terms:
+                weights |= {stem(one): PART_WEIGHT, stem(other): PART_WEIGHT, joined: COMPOUND_WEIGHT}
+        return weights
 
-    def _meanings(self, word: str) -> list[QueryTerm]:
+    def _meanings(self, word: str, weight: float) -> list[QueryTerm]:
         known = self._terms.get(word)
         if known is not None:
-            return [QueryTerm(word, known, 1.0)]
+            return [QueryTerm(word, known, weight)]
         if parts := self._parts(word):
-            return [QueryTerm(part, self._terms[part], 1 / len(parts)) for part in parts]
+            return [QueryTerm(part, self._terms[part], weight / len(parts)) for part in parts]
         near = self._spelling.near(word)
         return [
-            QueryTerm(word, term, SPELLING_WEIGHT * share) for term, share in zip(near, SHARES[len(near)], strict=True)
-        ] or [QueryTerm(word, -1, 1.0)]
+            QueryTerm(word, term, weight * SPELLING_WEIGHT * share)
+            for term, share in zip(near, SHARES[len(near)], strict=True)
+        ] or [QueryTerm(word, -1, weight)]
 
     def _parts(self, word: str) -> list[str]:
         """Return the two words that tools write apart and the query as one: `mergerequest`; the likeliest cut."""
@@ -186,6 +193,15 @@ class Bm25f:
     def attainable(self, terms: Sequence[QueryTerm]) -> float:
         """Return the weight of all the words: the score of a tool that has every one of them in full."""
         return sum(term.weight * self.idf(term) for term in terms)
+
+    def rows_of(self, word: str, fields: Collection[str]) -> NDArray[np.int32]:
+        """Return the rows that have a stem in any of some fields."""
+        known = self._terms.get(word)
+        if known is None:
+            return np.zeros(0, np.int32)
+        span = self._span(QueryTerm(word, known, 1.0))
+        wanted = sum(1 << FIELDS.index(field) for field in fields)
+        return self._postings.rows[span][(self._postings.fields[span] & wanted) != 0]
 
     def _span(self, term: QueryTerm) -> slice:
         return slice(int(self._postings.starts[term.term]), int(self._postings.starts[term.term + 1]))

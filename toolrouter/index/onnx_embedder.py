@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -25,10 +26,8 @@ from toolrouter.ports import Vectors
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
-BATCH_TOKENS: Final = 1_024
-BATCH_TEXTS: Final = 16
 QUERY_MAP: Final = "query"
 TEXT_MAP: Final = "text"
 CHARACTERS_PER_TOKEN: Final = 16
@@ -39,7 +38,10 @@ class OnnxEmbedder:
     """An Embedder that loads its model at the first text and is safe to share between threads."""
 
     def __init__(self, *, threads: int = 1, folder: Path | None = None) -> None:
-        """Reads the manifest alone. Raises ModelError when a file is missing or cut short."""
+        """Reads the manifest alone. Raises ModelError when a file is missing or cut short.
+
+        So many threads embed texts side by side; a text by itself takes one.
+        """
         self._folder = folder or builtin_folder()
         self._manifest = read_manifest(self._folder)
         self._threads = threads
@@ -61,74 +63,58 @@ class OnnxEmbedder:
         return self._manifest.dimensions
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        model = self._loaded()
-        encoded = [model.encode(self._manifest.document_prefix + text) for text in texts]
-        vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        for batch in _batches([len(encoding.ids) for encoding in encoded]):
-            vectors[batch] = model.run([encoded[row] for row in batch])
-        return mapped(vectors, model.maps.get(TEXT_MAP))
+        return self._embedded(self._manifest.document_prefix, texts, TEXT_MAP)
 
     def embed_queries(self, queries: Sequence[str]) -> Vectors:
-        """Embeds each query by itself, so that its vector never depends on what it was asked with."""
+        return self._embedded(self._manifest.query_prefix, queries, QUERY_MAP)
+
+    def _embedded(self, prefix: str, texts: Sequence[str], side: str) -> Vectors:
+        """Embed each text by itself: activations share one scale per run, so company would change its vector."""
         model = self._loaded()
-        vectors = np.zeros((len(queries), self.dimensions), np.float32)
-        for row, query in enumerate(queries):
-            encoded = [model.encode(self._manifest.query_prefix + query)]
-            vectors[row] = mapped(model.run(encoded), model.maps.get(QUERY_MAP))[0]
-        return vectors
+        turn = model.maps.get(side)
+
+        def embed(text: str) -> Vectors:
+            return mapped(model.run(prefix + text), turn)
+
+        if len(texts) < 2 or self._threads == 1:
+            found = list(map(embed, texts))
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                found = list(pool.map(embed, texts))
+        return np.array(found, np.float32).reshape(len(texts), self.dimensions)
 
     def _loaded(self) -> _Model:
         with self._loading:
             if self._model is None:
-                self._model = _Model(self._folder, self._manifest, threads=self._threads)
+                self._model = _Model(self._folder, self._manifest)
             return self._model
 
 
-def mapped(vectors: Vectors, turn: Vectors | None) -> Vectors:
-    """Return unit vectors moved by a linear map of themselves, unit vectors again."""
+def mapped(vector: Vectors, turn: Vectors | None) -> Vectors:
+    """Return a unit vector moved by a linear map of itself, a unit vector again."""
     if turn is None:
-        return vectors
-    moved = vectors + vectors @ turn
-    found: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+        return vector
+    moved = vector + vector @ turn
+    found: Vectors = moved / max(float(np.linalg.norm(moved)), 1e-12)
     return found
 
 
 class _Model:
-    def __init__(self, folder: Path, manifest: Manifest, *, threads: int) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._max_characters = manifest.max_tokens * CHARACTERS_PER_TOKEN
         self._tokenizer = _load_tokenizer(folder, manifest.max_tokens)
-        self._session = _load_session(folder, threads)
+        self._session = _load_session(folder)
         self.maps = _load_maps(folder) if MAPS in manifest.sizes else {}
         self._inputs = frozenset(given.name for given in self._session.get_inputs())
 
-    def encode(self, text: str) -> Encoding:
+    def run(self, text: str) -> Vectors:
         # Lone surrogates and NUL characters are no text to the tokenizer.
         cut = text[: self._max_characters].encode(errors="replace").decode()
-        return self._tokenizer.encode(cut)
-
-    def run(self, encoded: Sequence[Encoding]) -> Vectors:
-        length = max(len(encoding.ids) for encoding in encoded)
-        ids = np.zeros((len(encoded), length), np.int64)
-        mask = np.zeros_like(ids)
-        for row, encoding in enumerate(encoded):
-            ids[row, : len(encoding.ids)] = encoding.ids
-            mask[row, : len(encoding.ids)] = 1
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        ids = np.array([self._tokenizer.encode(cut).ids], np.int64)
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (vectors,) = self._session.run(None, {name: given[name] for name in self._inputs})
-        found: Vectors = vectors
+        found: Vectors = vectors[0]
         return found
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yields rows of similar length, so that little of a batch is padding."""
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        if batch and (len(batch) == BATCH_TEXTS or (len(batch) + 1) * lengths[row] > BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
@@ -153,17 +139,16 @@ def _load_maps(folder: Path) -> Mapping[str, Vectors]:
         raise ModelError(f"The maps {path} cannot be loaded ({error}). {FIX}") from error
 
 
-def _load_session(folder: Path, threads: int) -> InferenceSession:
+def _load_session(folder: Path) -> InferenceSession:
     import onnxruntime
 
     options: Any = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Arenas keep the peak of the largest batch for good; without them a query costs the same.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     path = folder / MODEL
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

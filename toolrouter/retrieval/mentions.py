@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,17 +17,35 @@ GENERIC: Final = frozenset(
 )
 
 
+UNSPOKEN: Final = 0.1
+"""So much less does a word of a server's name count that none of its tools speaks of, when they speak of others."""
+
+
 class ServerMentions:
     """How much of each server's name occurs among the words of a query."""
 
-    def __init__(self, aliases: Sequence[str], servers: Mapping[str, Server]) -> None:
+    def __init__(
+        self,
+        aliases: Sequence[str],
+        servers: Mapping[str, Server],
+        speaking: Callable[[str], Collection[int]] = lambda _: (),
+    ) -> None:
+        """`speaking` gives the places in `aliases` of the servers whose tools have a word in their texts.
+
+        Of `gitlab-acme` people say the first half, and so do its tools.
+        """
         self._count = len(aliases)
         names = [_names(alias, servers.get(alias)) for alias in aliases]
         frequency = Counter(word for parts in names for word in set().union(*parts))
+        spoken = {word: speaking(word) for word in frequency}
         self._weights: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         for ordinal, parts in enumerate(names):
             for part, found in enumerate(parts):
-                idf = {word: float(np.log1p(len(aliases) / frequency[word])) for word in found}
+                idf = {
+                    word: float(np.log1p(len(aliases) / frequency[word]))
+                    * (1.0 if ordinal in spoken[word] else UNSPOKEN)
+                    for word in found
+                }
                 total = sum(idf.values())
                 for word, weight in sorted(idf.items()):
                     self._weights[word].append((ordinal, part, weight / total))

@@ -36,6 +36,8 @@ STRANGE: Final = 0.35
 """The similarity to its nearest tool up to which a catalog has nothing of a capability."""
 FAMILIARITY: Final = 1.0
 """How much beyond that counts."""
+OF_THE_TOOL: Final = ("name", "description")
+"""The fields in which a server's tools speak."""
 
 
 class QueryVectors:
@@ -94,10 +96,13 @@ class SearchIndex:
         self.aliases: tuple[str, ...] = tuple(sorted({tool.server for tool in tools}))
         self.lexical = Bm25f([_fields(tool, servers.get(tool.server)) for tool in tools])
         self.names = NameIndex(tools)
-        self.mentions = ServerMentions(self.aliases, servers)
         ordinal = {alias: number for number, alias in enumerate(self.aliases)}
+        server = np.array([ordinal[tool.server] for tool in tools], np.int32)
+        self.mentions = ServerMentions(
+            self.aliases, servers, lambda word: frozenset(server[self.lexical.rows_of(word, OF_THE_TOOL)].tolist())
+        )
         self.facts = ToolFacts(
-            server=np.array([ordinal[tool.server] for tool in tools], np.int32),
+            server=server,
             action=np.array([action_of_tool(tool.name, tool.description) for tool in tools], np.int32),
             name_weight=self.lexical.name_weight,
         )
