@@ -29,9 +29,9 @@ def print_text(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Says something about the work to the person."""
+    """Says something about the work to the person; a server's words in it cannot steer the terminal."""
     encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
+    print(printable(text).encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:

@@ -136,6 +136,8 @@ def _write_private(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # issuers take each refresh token once: the new one must not be lost
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
