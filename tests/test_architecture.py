@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"catalog"},
     {"wire", "ports", "telemetry", "keyrings"},
     {"config"},
-    {"places"},
+    {"places", "replacing"},
     {"types", "errors", "data", ""},
 ]
 RANK = {name: depth for depth, names in enumerate(LAYERS) for name in names}

@@ -269,6 +269,9 @@ class Running:
         if changes:
             self._arrived.set()
         self._audit_changes(changes)
+        if changes:
+            counts = len(changes.added), len(changes.changed), len(changes.removed)
+            logger.info("tools of %s: %d added, %d changed, %d removed", listing.server.alias, *counts)
         if changes.problem:
             logger.warning("%s", changes.problem)
         self._catalog_changed()
@@ -290,9 +293,20 @@ class Running:
 
     def _on_state(self, alias: str, state: ServerState, error: str) -> None:
         known = self.catalog.snapshot.servers.get(alias) or Server(alias)
+        if state is not ServerState.STARTING:
+            problem = error.removeprefix(f"{alias}: ")
+            logger.info("server %s is %s%s", alias, state.value, f": {problem}" if problem else "")
         settled = state in {ServerState.FAILED, ServerState.RUNNING}
         if settled and known.error != error:
             self.late_writes.add(self._note_servers, replace(known, error=error))
+
+    def note_silence(self, aliases: Collection[str], why: str) -> None:
+        """Remembers why these were not waited for any longer, so that not everybody after us waits as long."""
+        known = self.catalog.snapshot.servers
+        self.late_writes.add(
+            self._note_servers,
+            *(replace(known.get(alias) or Server(alias), error=f"{alias}: {why}") for alias in aliases),
+        )
 
     def _note_servers(self, *servers: Server) -> None:
         for server in servers:

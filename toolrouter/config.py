@@ -102,7 +102,8 @@ class ServerOptions(_Strict):
     allow_asking: tuple[Ask, ...] = Field(
         (),
         description="What it may ask of hosts: `elicitation` (something of the user), `sampling` (words of the model), "
-        "`roots` (the folders that are open). Nothing, when left out.",
+        "`roots` (the folders that are open; one that remembers them may tell them to every host). Nothing, when left "
+        "out.",
     )
     keep_running: bool = Field(False, description="Do not stop it when idle (it holds state).")
     connect_timeout_s: float | None = Field(None, gt=0)

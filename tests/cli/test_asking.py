@@ -36,6 +36,10 @@ def test_a_search_goes_on_without_a_server_that_does_not_answer(shell: Shell, mo
     assert found.status == 0
     assert "demo__echo" in found.out
     assert "No answer yet from hang9: left out. `toolrouter index hang9` waits longer." in found.err
+    again = shell("search", "repeat a text")
+    assert "demo__echo" in again.out
+    assert "Asking" not in again.err, "it is waited for once"
+    assert "hang9 is left out: it did not answer within 0.3 s; `toolrouter index hang9` waits longer" in again.err
 
 
 @pytest.mark.parametrize("command", ["index", "doctor"])

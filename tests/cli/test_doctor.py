@@ -115,3 +115,21 @@ def test_doctor_warns_of_a_package_without_a_version(shell: Shell) -> None:
     shell.configure({"loose": {"command": "npx", "args": ["-y", "server"], "env": {"PATH": str(tools)}}})
     found = by_subject(shell("doctor", "--no-connect", "--json"))["loose"]
     assert (found["outcome"], "npx server" in found["detail"]) == ("warning", True)
+
+
+def test_a_pinned_name_that_leads_nowhere_is_told_with_its_like(shell: Shell) -> None:
+    shell.configure({"demo": shell.server()}, pinned=["demo__echoo", "demo__echo"])
+    warnings = [each for each in shell("doctor", "--json").json if each["subject"] == "pinned"]
+    assert len(warnings) == 1
+    assert "`demo__echoo`" in warnings[0]["detail"]
+    assert "demo__echo?" in warnings[0]["detail"] or "demo__echo or" in warnings[0]["detail"]
+
+
+def test_the_last_words_of_a_server_are_whole_where_no_terminal_is(shell: Shell) -> None:
+    words = "the database says " + "no " * 100 + "FOR GOOD"
+    code = f"import sys; sys.exit({words!r})"
+    shell.configure({"dead": {"command": sys.executable, "args": ["-c", code]}})
+    assert "FOR GOOD" in shell("doctor").out
+    assert "FOR GOOD" in shell("list").out
+    (line,) = [line for line in shell("list").out.splitlines() if line.startswith("dead")]
+    assert "…" not in line

@@ -77,6 +77,33 @@ def test_a_dry_run_shows_the_diff_and_changes_nothing(shell: Shell, person: Surr
     assert (cursor(person).read_bytes(), shell.config.read_bytes()) == before
 
 
+@pytest.mark.usefixtures("no_keys")
+def test_what_another_command_adds_while_a_person_thinks_is_kept(
+    shell: Shell, person: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def thinking(_question: str, *, yes: bool) -> bool:
+        assert not yes
+        return shell("add", "late", "--", "server").status == 0
+
+    monkeypatch.setattr("toolrouter.cli.install.confirmed", thinking)
+    assert shell("install", "cursor").status == 0
+    assert {"git-hub", "late"} <= set(read_config(shell.config).document["mcpServers"])
+    assert "toolrouter" in cursor(person).read_text()
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_host_that_changes_its_file_while_a_person_thinks_is_not_overwritten(
+    shell: Shell, person: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = json.dumps({"mcpServers": {"other": {"command": "x"}}})
+    before = shell.config.read_bytes()
+    monkeypatch.setattr("toolrouter.cli.install.confirmed", lambda *_, **__: bool(cursor(person).write_text(changed)))
+    done = shell("install", "cursor")
+    assert done.status == 1
+    assert "Run it again" in done.err
+    assert (shell.config.read_bytes(), cursor(person).read_text()) == (before, changed)
+
+
 @pytest.mark.usefixtures("no_keys", "person")
 def test_nothing_is_written_when_nobody_can_say_yes(shell: Shell) -> None:
     before = shell.config.read_bytes()

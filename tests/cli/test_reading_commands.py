@@ -101,7 +101,10 @@ def test_search_answers_scripts_in_a_fixed_form(shell: Shell) -> None:
 
 def test_search_explains_the_score_of_every_stage(shell: Shell) -> None:
     assert shell("search", "repeat a text", "--explain", "--json").json["hits"][0]["parts"]
-    assert "demo__echo" in shell("search", "repeat a text", "--explain").out
+    explained = shell("search", "repeat a text", "--explain")
+    assert "demo__echo" in explained.out
+    stages = explained.out.splitlines()[0].split()[1:]
+    assert {line.partition(":")[0] for line in explained.err.splitlines() if ": " in line} >= set(stages)
 
 
 def test_search_finds_prompts_and_resources_where_it_is_asked_to(shell: Shell) -> None:
@@ -110,6 +113,9 @@ def test_search_finds_prompts_and_resources_where_it_is_asked_to(shell: Shell) -
     assert "prompts:\n  demo__greet() - Be polite\n" in shell("search", "polite greeting", "--include", "prompts").out
     found = shell("search", "polite", "--include", "resources", "--json").json
     assert found["offers"] == {"resources": ["demo+file:///a - Be polite"]}
+    for both in (["--include", "prompts,resources"], ["--include", "prompts", "--include", "resources"]):
+        assert list(shell("search", "polite", *both, "--json").json["offers"]) == ["prompts", "resources"]
+    assert "prompts or resources" in shell("search", "polite", "--include", "promts").err
 
 
 def test_quoted_words_are_several_tasks(shell: Shell) -> None:
@@ -131,6 +137,13 @@ def test_an_unknown_tool_is_named_with_its_like(shell: Shell) -> None:
     assert found.status == 1
     assert "demo__echo" in found.err
     assert found.out == ""
+
+
+def test_an_unknown_tool_does_not_keep_the_others_from_being_described(shell: Shell) -> None:
+    found = shell("describe", "demo__eco", "demo__echo", "--json")
+    assert found.status == 1
+    assert [each["name"] for each in found.json] == ["demo__echo"]
+    assert "demo__eco'" in found.err
 
 
 def test_people_get_tables(shell: Shell) -> None:

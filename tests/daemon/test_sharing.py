@@ -126,6 +126,17 @@ def test_a_config_that_cannot_be_used_is_said_and_nothing_runs(home: Home) -> No
     assert home.status() is None
 
 
+def test_a_daemon_that_cannot_leave_its_record_says_why_and_the_host_is_served_all_the_same(home: Home) -> None:
+    Path(home.place.record_path, "in-the-way").mkdir(parents=True)
+    host = home.host().initialize()
+    assert "search_tools" in host.tools()
+    host.leave()
+    assert host.process.stderr
+    said = host.process.stderr.read().decode()
+    assert "serving in this process: the daemon could not start: " in said
+    assert "Traceback" not in said
+
+
 def test_a_daemon_of_an_older_version_is_replaced(home: Home) -> None:
     old = home.folder / "old"
     shutil.copytree("toolrouter", old / "toolrouter", ignore=shutil.ignore_patterns("__pycache__", "data"))

@@ -129,7 +129,7 @@ def test_each_host_gets_an_entry_in_its_own_form(machine: Machine) -> None:
     assert written["codex"] == {"mcp_servers": {"toolrouter": OURS}}
     assert written["zed"] == {"context_servers": {"toolrouter": {"source": "custom", **OURS, "env": {}}}}
     words = [OURS["command"], *OURS["args"]]
-    assert written["opencode"] == {"mcp": {"toolrouter": {"type": "local", "command": words, "enabled": True}}}
+    assert written["opencode"] == {"mcp": {"toolrouter": {"type": "local", "command": words}}}
 
 
 def test_a_file_that_was_not_there_is_gone_again_after_uninstalling(machine: Machine) -> None:
@@ -294,3 +294,53 @@ def test_backups_are_for_their_owner_only(machine: Machine) -> None:
     machine.install("cursor")
     kept: list[Path] = list((machine.state / "installs").iterdir())
     assert {path.stat().st_mode & 0o077 for path in kept} == {0}
+
+
+@pytest.mark.parametrize("servers", ['{"git": {"type": "local", "command": ["uvx", "mcp-server-git"]}}', "{}"])
+def test_a_file_of_opencode_2_keeps_its_servers_one_level_deeper(machine: Machine, servers: str) -> None:
+    text = f'{{\n  // mine\n  "mcp": {{"timeout": 5, "servers": {servers}}}\n}}\n'
+    path = put(machine.around, "opencode", text)
+    machine.install("opencode")
+    entry = {"type": "local", "command": [OURS["command"], *OURS["args"]]}
+    assert read_config(path).document == {"mcp": {"timeout": 5, "servers": {"toolrouter": entry}}}
+    assert not machine.install("opencode").changes
+    assert machine.uninstall("opencode")
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("host", "entry"),
+    [
+        ("vscode", {"type": "http", "url": "unix:///tmp/x.sock"}),
+        ("claude-code", {"type": "http", "url": "https://x/mcp", "headersHelper": "/bin/token"}),
+        ("claude-code", {"type": "ws", "url": "wss://x/mcp"}),
+        ("gemini-cli", {"httpUrl": "https://x/mcp", "authProviderType": "google_credentials"}),
+    ],
+)
+def test_a_server_that_only_its_host_can_reach_stays_there(
+    machine: Machine, host: str, entry: dict[str, object]
+) -> None:
+    put(machine.around, host, json.dumps({HOSTS[host].key: {"x": entry}}))
+    (plan,) = machine.plan(host).hosts
+    assert list(plan.servers.left) == ["x"]
+    assert json.loads(plan.after)[HOSTS[host].key]["x"] == entry
+
+
+def test_variables_of_gemini_within_a_text_are_found(machine: Machine) -> None:
+    headers = {"Authorization": "Bearer $G_TOKEN", "X-Price": "5$ a$b"}
+    put(
+        machine.around,
+        "gemini-cli",
+        json.dumps({"mcpServers": {"g": {"httpUrl": "https://g/mcp", "headers": headers}}}),
+    )
+    machine.install("gemini-cli")
+    for environ, sent in ({"G_TOKEN": "t"}, "Bearer t"), ({}, "Bearer $G_TOKEN"):
+        loaded = load_settings(machine.config, environ).settings.servers["g"]
+        assert loaded.headers == {"Authorization": sent, "X-Price": "5$ a$b"}
+
+
+def test_variables_that_codex_passes_on_are_passed_on_by_us(machine: Machine) -> None:
+    text = '[mcp_servers.a]\ncommand = "a"\nenv_vars = ["A_TOKEN", { name = "B" }]\nenv = { C = "1" }\n'
+    put(machine.around, "codex", text)
+    machine.install("codex")
+    assert machine.servers["a"] == {"command": "a", "env": {"A_TOKEN": "${A_TOKEN}", "B": "${B}", "C": "1"}}

@@ -1,7 +1,10 @@
 """The model inside the package."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +126,12 @@ def test_a_corrupt_file_is_an_error_of_ours_at_the_first_text(copy: Path, name: 
     (copy / name).write_bytes(b"\x00" * size)
     with pytest.raises(ModelError, match=says):
         OnnxEmbedder(folder=copy).embed_queries(["text"])
+
+
+def test_the_runtime_reports_nothing_and_gives_the_machine_no_number(tmp_path: Path) -> None:
+    code = "from toolrouter.index.onnx_embedder import OnnxEmbedder; OnnxEmbedder().embed_texts(['a'])"
+    # As on a person's machine: the runtime keeps silent by itself where it takes itself to be under test.
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")}
+    home = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA")}
+    subprocess.run([sys.executable, "-c", code], env={**kept, **home}, cwd=tmp_path, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []

@@ -14,6 +14,10 @@ from pathlib import Path
 import anyio
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from tests.hosts.conftest import Keys, keys, no_keys  # noqa: F401 - fixtures
 from tests.upstream.stubs import fleet_of, limits, text
@@ -21,7 +25,7 @@ from toolrouter.config import OAuthSettings, UpstreamSpec
 from toolrouter.errors import LoginNeeded, UpstreamError
 from toolrouter.types import ServerState
 from toolrouter.upstream.connect import connect
-from toolrouter.upstream.oauth import LoginAuth
+from toolrouter.upstream.oauth import LoginAuth, renew
 from toolrouter.upstream.oauth_login import log_in, revoke
 from toolrouter.upstream.oauth_store import Login, LoginStore
 
@@ -32,7 +36,8 @@ pytestmark = [
 ]
 
 oauth_servers = pytest.importorskip("tests.upstreams_stub.oauth_servers")
-Issuer, protected = oauth_servers.Issuer, oauth_servers.protected
+Issuer, protected, serving = oauth_servers.Issuer, oauth_servers.protected, oauth_servers.serving
+LOGIN = Login("https://i", "https://i/token", {"client_id": "c", "client_secret": "hush"}, "access", "refresh")
 ECHO = {"name": "echo", "arguments": {}}
 
 
@@ -206,6 +211,7 @@ async def test_an_issuer_that_is_away_is_no_reason_to_log_in_again(tmp_path: Pat
             with pytest.raises(UpstreamError, match="the login could not be renewed at http") as caught:
                 async with connect("r", UpstreamSpec(url=url), limits(), home=tmp_path):
                     pass
+            assert not isinstance(caught.value, LoginNeeded)
             assert "login needed" not in str(caught.value)
             assert stored(store) == away, "it may be renewed another time"
 
@@ -310,16 +316,71 @@ async def test_a_person_who_never_comes_is_not_waited_for_forever(tmp_path: Path
                 )
 
 
-async def test_a_forged_answer_at_the_redirect_address_is_refused(tmp_path: Path) -> None:
-    async def forge(address: str) -> None:
+async def test_a_forged_answer_at_the_redirect_address_neither_logs_in_nor_ends_the_login(tmp_path: Path) -> None:
+    forged = []
+
+    async def forge_first(address: str) -> None:
         redirect = httpx2.URL(address).params["redirect_uri"]
         async with httpx2.AsyncClient() as client:
-            await client.get(redirect, params={"code": "stolen", "state": "guessed"})
+            queries = {"code": "stolen", "state": "guessed"}, {"code": "stolen"}, {"error": "access_denied"}
+            forged.extend([(await client.get(redirect, params=query)).status_code for query in queries])
+        await browser(address)
 
     with anyio.fail_after(120):
         async with protected(Issuer()) as url:
-            with pytest.raises(UpstreamError, match="State parameter mismatch"):
-                await logged_in(tmp_path, url, show=forge)
+            store = await logged_in(tmp_path, url, show=forge_first)
+            assert forged == [400, 400, 400]
+            assert stored(store).access_token
+
+
+@pytest.mark.parametrize("methods", [["plain"], None])
+async def test_an_issuer_without_pkce_is_not_logged_in_to(tmp_path: Path, methods: list[str] | None) -> None:
+    issuer = Issuer(pkce_methods=methods)
+    with anyio.fail_after(120):
+        async with protected(issuer) as url:
+            with pytest.raises(UpstreamError, match="S256"):
+                await logged_in(tmp_path, url, show=nobody)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ended"),
+    [
+        (400, {"error": "invalid_grant"}, True),
+        (401, "no words", True),
+        (200, {"error": "bad_refresh_token"}, True),
+        (403, "<html>a firewall</html>", False),
+        (429, "later", False),
+        (400, {"error": "temporarily_unavailable"}, False),
+        (503, {"error": "x"}, False),
+    ],
+)
+async def test_a_login_ends_by_its_issuers_word_alone(status: int, body: object, *, ended: bool) -> None:
+    async def answer(_request: Request) -> Response:
+        return PlainTextResponse(body, status) if isinstance(body, str) else JSONResponse(body, status)
+
+    with anyio.fail_after(60):
+        async with serving(Starlette(routes=[Route("/token", answer, methods=["POST"])])) as url:
+            login = replace(LOGIN, token_endpoint=f"{url}/token", resource=url)
+            if ended:
+                assert await renew(login) == login.ended()
+            else:
+                with pytest.raises(httpx2.HTTPError, match=f"HTTP {status}"):
+                    await renew(login)
+
+
+@pytest.mark.parametrize(
+    ("granted", "wanted", "option"),
+    [("use", "use burn", '--scope "use burn"'), ("use", "burn", '--scope "use burn"'), ("", "a`rm -rf`", "--scope …")],
+)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_call_beyond_the_login_says_which_login_it_takes(
+    tmp_path: Path, granted: str, wanted: str, option: str, status: int
+) -> None:
+    auth = LoginAuth(LoginStore(tmp_path, "r", "https://r/mcp"))
+    auth._store.write(replace(LOGIN, scope=granted))
+    await auth._token()
+    challenge = {"www-authenticate": f'Bearer error="insufficient_scope", scope="{wanted}"'}
+    assert auth.explain(httpx2.Response(status, headers=challenge)).endswith(f"by `toolrouter login r {option}`")
 
 
 async def test_a_server_without_protection_asks_for_no_login(tmp_path: Path) -> None:
@@ -347,9 +408,6 @@ async def test_logging_out_tells_the_issuer(tmp_path: Path) -> None:
             assert store.remove()
             assert store.read() is None
             assert not store.remove()
-
-
-LOGIN = Login("https://i", "https://i/token", {"client_id": "c", "client_secret": "hush"}, "access", "refresh")
 
 
 @pytest.mark.usefixtures("no_keys")

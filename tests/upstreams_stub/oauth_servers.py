@@ -39,6 +39,7 @@ class Issuer:
     lifetime_s: int = 3600
     consents: bool = True
     renews: bool = True
+    pkce_methods: list[str] | None = field(default_factory=lambda: ["S256"])
     url: str = ""
     clients: dict[str, OAuthClientInformationFull] = field(default_factory=dict)
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
@@ -155,14 +156,15 @@ def _issuing_app(issuer: Issuer, *, documents: bool) -> Starlette:
         client_registration_options=ClientRegistrationOptions(enabled=not documents),
         revocation_options=RevocationOptions(enabled=True),
     )
-    if documents:
+    if documents or issuer.pkce_methods != ["S256"]:
         metadata = {
             "issuer": issuer.url,
             "authorization_endpoint": f"{issuer.url}authorize",
             "token_endpoint": f"{issuer.url}token",
             "response_types_supported": ["code"],
-            "client_id_metadata_document_supported": True,
-            "code_challenge_methods_supported": ["S256"],
+            "registration_endpoint": f"{issuer.url}register",
+            "client_id_metadata_document_supported": documents,
+            "code_challenge_methods_supported": issuer.pkce_methods,
         }
 
         async def describe(_request: Any) -> JSONResponse:

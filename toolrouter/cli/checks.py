@@ -17,12 +17,12 @@ import anyio
 from toolrouter.app import open_router
 from toolrouter.catalog.tokens import count_tokens
 from toolrouter.cli.asking import index_telling
-from toolrouter.cli.output import Progress, one_line
+from toolrouter.cli.output import Progress, line_for_people, one_line
 from toolrouter.cli.session import server_error
 from toolrouter.cli.waiting import count_waiting
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
-from toolrouter.errors import LOGIN_NEEDED, NAME_UNKNOWN, ToolrouterError
+from toolrouter.errors import LOGIN_NEEDED, NAME_UNKNOWN, NotFound, ToolrouterError
 from toolrouter.server.asking import MEANS, setting
 from toolrouter.settings_file import Loaded, home_folder, load_settings
 from toolrouter.telemetry.logs import Masking, configure_logs
@@ -230,7 +230,7 @@ async def _servers(router: Running, wanted: Sequence[str]) -> list[Finding]:
 def _server(router: Running, alias: str, took: float) -> Finding:
     server, error = router.catalog.snapshot.servers.get(alias), server_error(router, alias)
     if error or server is None or not server.listed_at:
-        detail = one_line(error or f"no answer within {took:.0f} s", 400)
+        detail = line_for_people(error or f"no answer within {took:.0f} s", 400)
         fix = f"toolrouter login {alias}" if LOGIN_NEEDED in error else _fix(router.settings.servers[alias], error)
         return Finding(alias, "problem", detail, fix)
     tools = [tool for tool in router.catalog.snapshot.visible if tool.server == alias]
@@ -257,6 +257,12 @@ def _catalog(router: Running) -> Iterator[Finding]:
         yield Finding("catalog", "warning", detail, "toolrouter tools shows which and why")
     else:
         yield Finding("catalog", "ok", detail)
+    for name in router.settings.router.pinned:
+        try:
+            snapshot.find(name)
+        except NotFound as error:
+            near = f" ({' or '.join(error.near[:3])}?)" if error.near else ""
+            yield Finding("pinned", "warning", f"`{name}`: no usable tool is called so{near}", "correct `pinned`")
     waiting = count_waiting(router)
     if waiting:
         of_each = ", ".join(f"{count} of {alias}" for alias, count in waiting.items())

@@ -10,7 +10,7 @@ from toolrouter.catalog.live import STARTED_OTHERWISE
 from toolrouter.cli import options
 from toolrouter.cli.asking import index_telling
 from toolrouter.cli.errors import DONE, FAILED
-from toolrouter.cli.output import one_line, print_json, print_table, say
+from toolrouter.cli.output import line_for_people, print_json, print_table, say
 from toolrouter.cli.session import known_alias, server_error, with_router
 from toolrouter.errors import ConfigError
 from toolrouter.types import Status
@@ -84,9 +84,11 @@ def _show(report: dict[str, Any]) -> None:
     rows = []
     for entry in report["servers"]:
         counts = [str(len(entry[outcome]) or "") for outcome in (*_OUTCOMES, "refused")]
-        rows.append((entry["name"], str(entry["tools"]), f"{entry['tokens']:,}", *counts, one_line(entry["error"], 90)))
+        rows.append(
+            (entry["name"], str(entry["tools"]), f"{entry['tokens']:,}", *counts, line_for_people(entry["error"], 90))
+        )
     columns = ("name", "tools", "tokens", *_OUTCOMES, "refused", "error")
     print_table(columns, rows, right=columns[1:-1])
     for entry in report["servers"]:
         for refused in entry["refused"]:
-            say(f"{refused['name']} is {refused['status']}: {one_line(refused['reason'])}")
+            say(f"{refused['name']} is {refused['status']}: {line_for_people(refused['reason'])}")

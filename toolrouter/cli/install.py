@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.editing import open_for_editing
+from toolrouter.cli.editing import open_for_editing, sole_editor
 from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.installing import confirmed, hosts_named, launch_words, print_diff, surroundings
 from toolrouter.cli.output import print_table, say
-from toolrouter.errors import ToolrouterError
+from toolrouter.errors import ConfigError, ToolrouterError
 from toolrouter.settings_file import home_folder
 
 if TYPE_CHECKING:
-    from toolrouter.hosts.block import HostFile
     from toolrouter.hosts.moving import HostPlan, Plan
     from toolrouter.hosts.places import Host
 
@@ -48,14 +47,12 @@ def command(
 
 
 def _install(hosts: Sequence[Host], config: Path | None, *, yes: bool, dry_run: bool, no_keyring: bool) -> int:
-    from toolrouter.hosts.moving import Launch, carry_out, plan_installation
+    from toolrouter.hosts.moving import carry_out
     from toolrouter.keyrings import is_usable
 
-    files, status = _readable(hosts)
-    ours = open_for_editing(config)
     use_keyring = not no_keyring and is_usable()
-    launch = Launch(*launch_words(ours.path))
-    plan = plan_installation(files, ours, launch, use_keyring=use_keyring)
+    found, status = _readable(hosts)
+    plan = _planned(found, config, use_keyring=use_keyring)
     for each in plan.hosts:
         _say_what_moves(each)
     if not plan.changes:
@@ -66,8 +63,24 @@ def _install(hosts: Sequence[Host], config: Path | None, *, yes: bool, dry_run: 
     if dry_run or not confirmed("Write this?", yes=yes):
         say("Nothing was changed.")
         return status
-    _say_what_was_done(plan, carry_out(plan, home_folder()))
+    with sole_editor():
+        # Somebody else may have edited while a person read and thought: what they wrote is kept.
+        again = _planned(found, config, use_keyring=use_keyring)
+        if not yes and again.words != plan.words:
+            raise ConfigError("Files were changed while you were asked; nothing was written. Run it again.")
+        backups = carry_out(again, home_folder())
+    _say_what_was_done(again, backups)
     return status
+
+
+def _planned(hosts: Sequence[Host], config: Path | None, *, use_keyring: bool) -> Plan:
+    """Raises ConfigError, KeyringUnavailable."""
+    from toolrouter.hosts.block import read_host_file
+    from toolrouter.hosts.moving import Launch, plan_installation
+
+    around, ours = surroundings(), open_for_editing(config)
+    files = [read_host_file(host, host.config_file(around)) for host in hosts]
+    return plan_installation(files, ours, Launch(*launch_words(ours.path)), use_keyring=use_keyring)
 
 
 def _say_where_secrets_go(plan: Plan, *, no_keyring: bool) -> None:
@@ -89,20 +102,21 @@ def _say_what_was_done(plan: Plan, backups: Mapping[str, Path | None]) -> None:
     say(f"Next: `toolrouter index`{restart}.")
 
 
-def _readable(hosts: Sequence[Host]) -> tuple[list[HostFile], int]:
+def _readable(hosts: Sequence[Host]) -> tuple[list[Host], int]:
     """One file that cannot be read does not keep the others from being changed."""
     from toolrouter.hosts.block import read_host_file
 
-    files, status, around = [], DONE, surroundings()
+    readable, status, around = [], DONE, surroundings()
     for host in hosts:
         try:
-            files.append(read_host_file(host, host.config_file(around)))
+            read_host_file(host, host.config_file(around))
+            readable.append(host)
         except ToolrouterError as error:
             if len(hosts) == 1:
                 raise
             say(f"{host.id}: left out: {error}")
             status = FAILED
-    return files, status
+    return readable, status
 
 
 def _say_what_moves(plan: HostPlan) -> None:

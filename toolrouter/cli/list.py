@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolrouter.cli import options
-from toolrouter.cli.output import one_line, print_json, print_table, say
+from toolrouter.cli.output import line_for_people, one_line, print_json, print_table, say
 from toolrouter.cli.session import server_error, with_router
 from toolrouter.cli.waiting import count_waiting
 from toolrouter.daemon.control import daemon_status, find_place
@@ -39,7 +39,7 @@ def command(config: options.Config = None, json: options.Json = False, verbose: 
 
 def _notes(row: dict[str, Any]) -> str:
     waiting = [f"{row['waiting']} to decide on: toolrouter review {row['name']}"] if row["waiting"] else []
-    return "; ".join([*waiting, *([one_line(row["error"], 100)] if row["error"] else [])])
+    return "; ".join([*waiting, *([line_for_people(row["error"], 100)] if row["error"] else [])])
 
 
 def _tell_running(rows: list[dict[str, Any]], servers: dict[str, Any]) -> None:

@@ -9,6 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+_NO_END = 100_000
+"""Columns of what is no terminal: there nothing is folded."""
+
 
 def print_json(value: Any) -> None:
     """Prints as UTF-8 whatever the terminal's encoding is: this is for machines.
@@ -29,9 +32,9 @@ def print_text(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Says something about the work to the person."""
+    """Says something about the work to the person; a server's words in it cannot steer the terminal."""
     encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
+    print(printable(text).encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
@@ -47,7 +50,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
     for row in rows:
         # Text, not markup: what a server calls itself must not style our output.
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 500, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else _NO_END, highlight=False)
     with console.capture() as captured:
         console.print(table)
     print_text("\n".join(line.rstrip() for line in captured.get().splitlines()))
@@ -61,6 +64,11 @@ def printable(text: str) -> str:
 def one_line(text: str, most: int = 160) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def line_for_people(text: str, most: int = 160) -> str:
+    """What a server said, in one line: cut for a terminal; files and pipes get all of it."""
+    return one_line(text, most if sys.stdout.isatty() else len(text))
 
 
 class Progress:

@@ -8,7 +8,7 @@ import typer
 
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED
-from toolrouter.cli.output import one_line, say
+from toolrouter.cli.output import line_for_people, say
 from toolrouter.daemon.control import find_place, restart_server
 from toolrouter.errors import NotFound
 
@@ -25,7 +25,7 @@ def command(
     if error := answer.get("error"):
         if "near" in answer:
             raise NotFound(str(error), answer["near"])
-        say(f"{name} is {answer.get('state')}: {one_line(str(error), 400)}")
+        say(f"{name} is {answer.get('state')}: {line_for_people(str(error), 400)}")
         return FAILED
     say(f"{name} is {answer.get('state')}" + (f", process {answer['pid']}." if answer.get("pid") else "."))
     return DONE

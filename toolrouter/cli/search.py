@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
+from toolrouter.cli.errors import UsageError
 from toolrouter.cli.output import print_json, print_table, printable, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ConfigError
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
     from toolrouter.retrieval.search import SearchAnswer
 
 
-class Included(StrEnum):
-    PROMPTS = "prompts"
-    RESOURCES = "resources"
+_SECTIONS = ("prompts", "resources")
+_LEGEND = {
+    "score": "how likely the tool serves the query, 0 to 1",
+    "fit": "how likely any tool here does",
+    "dense": "likeness of meaning, at most 1",
+    "lexical": "shared words, weighed by rarity",
+    "name": "share of the query's words in the tool's name",
+    "server": "1 if the query names its server",
+    "action": "1 if it does what the query's verb says, -1 if the opposite",
+    "fused": "all of these weighed together; the order goes by it",
+    "named": "1 if the query calls the tool by its name",
+    "reranker": "what the reranker thought; it decides the order",
+}
 
 
 def command(
@@ -30,13 +41,16 @@ def command(
     ],
     k: Annotated[int | None, typer.Option("-k", min=1, max=50, help="Most hits.")] = None,
     server: Annotated[list[str] | None, typer.Option("--server", "-s", help="Only tools of this server.")] = None,
-    include: Annotated[list[Included] | None, typer.Option("--include", help="Find these too, beside tools.")] = None,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", metavar="KINDS", help="Find these too: prompts,resources.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the score of every stage.")] = False,
     config: options.Config = None,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Plain words are one task: `search read a file`. Quoted, each is one: `search "read a file" "send mail"`."""
+    sections = _sections(include or ())
     queries = query if any(" " in each for each in query) else [" ".join(query)]
 
     async def find(router: Running) -> dict[str, Any]:
@@ -48,8 +62,7 @@ def command(
         await router.indexer.wait_current()
         answer = await router.search(queries, k=k, servers=aliases or None)
         found = _answer(router, answer, explain=explain)
-        if include:
-            sections = list(dict.fromkeys(each.value for each in include))
+        if sections:
             offers = await router.router.offerings.find(queries, sections, servers=aliases or None, limit=k)
             found["offers"] = {section: list(map(line_of, each)) for section, each in offers.items()}
         return found
@@ -64,6 +77,15 @@ def command(
         for section, lines in found.get("offers", {}).items():
             print(f"{section}:")
             print("\n".join(f"  {printable(line)}" for line in lines) or "  nothing fits")
+
+
+def _sections(given: Sequence[str]) -> list[str]:
+    """Named once each or together, separated by commas. Raises UsageError."""
+    named = [word.strip() for each in given for word in each.split(",") if word.strip()]
+    for word in named:
+        if word not in _SECTIONS:
+            raise UsageError(f"--include {word}: expected {' or '.join(_SECTIONS)}, or both with a comma.")
+    return list(dict.fromkeys(named))
 
 
 def _answer(router: Running, answer: SearchAnswer, *, explain: bool) -> dict[str, Any]:
@@ -97,6 +119,7 @@ def _show(found: dict[str, Any]) -> None:
             for hit in hits
         ]
         print_table(("name", "score", *stages), rows, right=("score", *stages))
+        say("\n".join(f"{stage}: {_LEGEND[stage]}" for stage in ("score", *stages) if stage in _LEGEND))
     else:
         for hit in hits:
             print(f"{hit['score']:.2f}  {printable(hit['signature'])}")

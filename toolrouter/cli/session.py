@@ -12,7 +12,7 @@ import anyio
 from toolrouter.app import open_router
 from toolrouter.catalog.naming import SEPARATOR, tool_id
 from toolrouter.cli import asking
-from toolrouter.cli.output import Progress, one_line, say
+from toolrouter.cli.output import Progress, line_for_people, say
 from toolrouter.errors import NotFound, UpstreamError
 from toolrouter.settings_file import Loaded, home_folder, load_settings, secret_values
 from toolrouter.telemetry.logs import Masking, configure_logs
@@ -73,9 +73,12 @@ async def index_what_is_new(router: Running, aliases: Collection[str] | None = N
             names = ", ".join(silent)
             say(f"No answer yet from {names}: left out. `toolrouter index {' '.join(silent)}` waits longer.")
         failed |= {alias: error for alias in waiting if (error := server_error(router, alias))}
+        for alias in silent:
+            why = f"it did not answer within {asking.STRAGGLERS_S:g} s; `toolrouter index {alias}` waits longer"
+            router.note_silence([alias], why)
     if tell or waiting:
         for alias, error in failed.items():
-            say(f"{alias} is left out: {one_line(error)}")
+            say(f"{alias} is left out: {line_for_people(error)}")
 
 
 async def index_for(router: Running, name: str) -> None:

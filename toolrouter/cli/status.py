@@ -7,7 +7,7 @@ from typing import Any
 
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED
-from toolrouter.cli.output import one_line, print_json, print_table, say
+from toolrouter.cli.output import line_for_people, print_json, print_table, say
 from toolrouter.daemon.control import daemon_status, find_place
 
 
@@ -37,7 +37,7 @@ def _show(found: dict[str, Any]) -> None:
     if not hosts:
         say("No host is connected.")
     rows = [
-        (alias, each["state"], str(each["pid"] or ""), _span(each["since"]), one_line(each["error"], 100))
+        (alias, each["state"], str(each["pid"] or ""), _span(each["since"]), line_for_people(each["error"], 100))
         for alias, each in servers.items()
     ]
     print_table(("server", "state", "process", "for", "error"), rows, right=("process",))

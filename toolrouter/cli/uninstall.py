@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolrouter.cli import options
+from toolrouter.cli.editing import sole_editor
 from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.installing import confirmed, hosts_named, print_diff, surroundings
 from toolrouter.cli.output import say
-from toolrouter.errors import ToolrouterError
+from toolrouter.errors import ConfigError, ToolrouterError
 from toolrouter.settings_file import home_folder
 
 if TYPE_CHECKING:
@@ -61,7 +62,11 @@ def _uninstall(host: Host, *, yes: bool, dry_run: bool) -> None:
     if dry_run or not confirmed("Write this?", yes=yes):
         say("Nothing was changed.")
         return
-    return_host(plan, home)
+    with sole_editor():
+        again = plan_return(host, path, home)
+        if (again.before.data, again.after) != (plan.before.data, plan.after):
+            raise ConfigError(f"{path} was changed by another program just now; nothing was written. Run it again.")
+        return_host(again, home)
     say(f"{'Wrote' if plan.after is not None else 'Removed'} {path}. Restart {host.title}.")
 
 

@@ -60,11 +60,21 @@ def _serve(place: Place, lock: FileLock) -> int:
         anyio.run(serve, place, ConfigWatch(loaded, problem=broken), lock, _ready)
     except* ToolrouterError as group:
         # Whoever started it shows this.
-        problem = "\n".join(str(error) for error in group.exceptions)
+        said = "toolrouter: " + "\n".join(str(error) for error in group.exceptions)
+    except* OSError as group:
+        # A full disk, no socket: who started it serves by itself, and says why.
+        said = "\n".join(f"the daemon could not start: {error}" for error in _leaves(group))
     else:
         return 0
-    os.write(2, f"toolrouter: {problem}\n".encode(errors="replace"))
+    os.write(2, f"{said}\n".encode(errors="replace"))
     return 1
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
 
 
 def _load(place: Place) -> tuple[Loaded, str]:

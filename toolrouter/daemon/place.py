@@ -11,6 +11,8 @@ import sys
 import time
 from typing import IO
 
+from toolrouter.replacing import replace_by
+
 LONGEST_SOCKET_PATH = 100
 """Bytes; systems allow 103 and more."""
 CONNECT_S = 2.0
@@ -171,9 +173,14 @@ def _write_private(path: str, words: dict[str, object]) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(unfinished)
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump(words, file)
-    os.replace(unfinished, path)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump(words, file)
+        replace_by(unfinished, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
 
 
 def _is_private(status: os.stat_result) -> bool:

@@ -109,7 +109,8 @@ class Service:
 
     def remove_record(self) -> None:
         if self._is_recorded():
-            Path(self._place.record_path).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a record that stays is found to lead nowhere
+                Path(self._place.record_path).unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Takes nobody any more, and lets those go who are here."""

@@ -33,8 +33,28 @@ class HostFile:
 
     @property
     def servers(self) -> JsonObject:
-        found = self.file.document.get(self.host.key)
+        found = _at(self.file.document, self.keys)
         return found if isinstance(found, dict) else {}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where the servers stand. Version 2 of opencode has them one level deeper, if the file is written for it."""
+        deeper = (self.host.key, "servers")
+        inner = _at(self.file.document, deeper) if self.host.style == "opencode" else None
+        return deeper if isinstance(inner, dict) and not {"command", "url"} & set(inner) else (self.host.key,)
+
+
+def _at(document: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def _with(document: JsonObject, keys: tuple[str, ...], value: object) -> JsonObject:
+    """The document with `value` at `keys`, all above it made where it is missing."""
+    inner = document.get(keys[0])
+    deeper = _with(inner if isinstance(inner, dict) else {}, keys[1:], value) if keys[1:] else value
+    return {**document, keys[0]: deeper}
 
 
 def read_host_file(host: Host, path: Path) -> HostFile:
@@ -65,7 +85,7 @@ def parse_host_file(host: Host, path: Path, data: bytes | None) -> HostFile:
 
 def with_block(current: HostFile, wanted: JsonObject) -> str:
     """The text with `wanted` as its servers. Those that stay keep their own text. Raises ConfigError."""
-    file, key = current.file, current.host.key
+    file, keys = current.file, current.keys
     if wanted == current.servers and current.data is not None:
         return file.text
     text = _in_json(current, wanted) if file.node else _in_toml(current, wanted)
@@ -73,9 +93,9 @@ def with_block(current: HostFile, wanted: JsonObject) -> str:
         document = parse_config(file.path, text).document
     except ConfigError:
         document = {}
-    if {key: {}, **document} != {**file.document, key: wanted}:
+    if _with(document, keys, _at(document, keys) or {}) != _with(file.document, keys, wanted):
         raise ConfigError(
-            f"{file.path} is written in a way that cannot be edited safely. Set `{key}` to this by hand:\n"
+            f"{file.path} is written in a way that cannot be edited safely. Set `{'.'.join(keys)}` to this by hand:\n"
             + json.dumps(wanted, indent=2, ensure_ascii=False)
         )
     return text
@@ -84,10 +104,10 @@ def with_block(current: HostFile, wanted: JsonObject) -> str:
 def _in_json(current: HostFile, wanted: JsonObject) -> str:
     text, root = current.file.text, current.file.node
     assert root  # noqa: S101 - the caller looked
-    block = root.member(current.host.key)
+    block = root.at(current.keys)
     if block is None:
         return with_member(text, root, current.host.key, wanted)
-    return text[: block.node.start] + _object(text, block.node, wanted) + text[block.node.end :]
+    return text[: block.start] + _object(text, block, wanted) + text[block.end :]
 
 
 def _object(text: str, node: jsonc.Node, wanted: JsonObject) -> str:

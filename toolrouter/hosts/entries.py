@@ -21,6 +21,12 @@ _ONLY_THE_HOST_KNOWS = re.compile(
 )
 _BARE_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _OPENCODE_VARIABLE = re.compile(r"\{env:([A-Za-z_]\w*)\}", re.ASCII)
+_VARIABLE_WITHIN = re.compile(r"\$([A-Z_][A-Z0-9_]*)", re.ASCII)
+_ONLY_THE_HOST_HAS = {
+    "envFile": "it reads its variables from a file",
+    "headersHelper": "a program makes its headers",
+    "authProviderType": "the host logs in to it by a way of its own",
+}
 _FILTERS = ("includeTools", "excludeTools", "enabled_tools", "disabled_tools", "disabledTools", "enabledTools")
 """Lists of tools, which become settings of ours: see `filters`."""
 
@@ -57,17 +63,19 @@ def servers_of(host: Host, block: JsonObject) -> HostServers:
 def _movable(host: Host, entry: object) -> JsonObject | str:
     if not isinstance(entry, dict):
         return "it is no object"
-    if "envFile" in entry:
-        return "it reads its variables from a file (`envFile`)"
+    if key := next((key for key in _ONLY_THE_HOST_HAS if entry.get(key)), ""):
+        return f"{_ONLY_THE_HOST_HAS[key]} (`{key}`)"
     ours = _in_our_form(host, entry)
     if not {"command", "url", "serverUrl", "httpUrl"} & set(ours):
         return "it has neither `command` nor `url`"
     if found := _ONLY_THE_HOST_KNOWS.search(json.dumps(ours)):
         return f"it uses {found[0]}…}}, which only {host.title} knows"
     try:
-        UpstreamSpec.model_validate(ours)
+        spec = UpstreamSpec.model_validate(ours)
     except ValidationError as error:
         return f"it cannot be read: {error.errors()[0]['msg']}"
+    if spec.url is not None and not spec.url.lower().startswith(("http://", "https://", "${")):
+        return f"toolrouter reaches no server at {spec.url.partition(':')[0]}:, only at http: and https:"
     return ours
 
 
@@ -84,8 +92,16 @@ def _in_our_form(host: Host, entry: JsonObject) -> JsonObject:
         ours["disabled"] = True
     if ours.get("type") in ("local", "remote", "stdio"):
         ours.pop("type")
+    _codex_variables(ours)
     _codex_headers(ours)
     return {key: _references(host, value) for key, value in ours.items() if value is not None}
+
+
+def _codex_variables(ours: JsonObject) -> None:
+    """`env_vars`: names of variables that are passed on, or objects with a name."""
+    passed = (each.get("name") if isinstance(each, dict) else each for each in ours.pop("env_vars", None) or ())
+    if names := [name for name in passed if isinstance(name, str)]:
+        ours["env"] = {**{name: f"${{{name}}}" for name in names}, **(ours.get("env") or {})}
 
 
 def _codex_headers(ours: JsonObject) -> None:
@@ -109,6 +125,8 @@ def _references(host: Host, value: Any) -> Any:
         return _OPENCODE_VARIABLE.sub(r"${\1}", value)
     if host.id == "gemini-cli" and (found := _BARE_VARIABLE.fullmatch(value)):
         return f"${{{found[1]}}}"
+    if host.id == "gemini-cli":  # within a text, what is not set stays as it is written
+        return _VARIABLE_WITHIN.sub(r"${\1:-$\1}", value)
     return value
 
 
@@ -138,7 +156,7 @@ def _plain(value: Any) -> Any:
 def our_entry(host: Host, words: Sequence[str], env: dict[str, str]) -> JsonObject:
     """The entry that starts toolrouter, as this host writes entries."""
     if host.style == "opencode":
-        entry: JsonObject = {"type": "local", "command": list(words), "enabled": True}
+        entry: JsonObject = {"type": "local", "command": list(words)}
         return {**entry, **({"environment": env} if env else {})}
     entry = {"command": words[0], "args": list(words[1:]), **host.extra}
     if "type" in entry:

@@ -71,6 +71,11 @@ class Plan:
         return self.config_after != self.config.text
 
     @property
+    def words(self) -> object:
+        """All that a person agrees to; what else the config holds is no part of it."""
+        return self.added, self.secrets, [(host.before.data, host.after, host.notes) for host in self.hosts]
+
+    @property
     def changes(self) -> bool:
         return self.changes_config or any(host.changes for host in self.hosts)
 

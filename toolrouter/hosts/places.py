@@ -27,13 +27,18 @@ class Surroundings:
         return cls(platform, Path.home(), os.environ)
 
     def folder(self, name: str) -> Path:
-        """`home`; or `config`, where applications of this platform keep their settings; or `xdg`, on Unix."""
+        """`home`; or `config`, where applications of this platform keep their settings; or `xdg`, of those from Unix.
+
+        `local` is where Windows keeps what belongs to this machine alone.
+        """
+        if name == "local":
+            return Path(self.environ.get("LOCALAPPDATA") or self.home / "AppData" / "Local")
         xdg = Path(self.environ.get("XDG_CONFIG_HOME") or self.home / ".config")
-        if name == "home":
-            return self.home
+        if name in ("home", "xdg"):
+            return self.home if name == "home" else xdg
         if self.platform == WINDOWS:
             return Path(self.environ.get("APPDATA") or self.home / "AppData" / "Roaming")
-        return self.home / "Library" / "Application Support" if name == "config" and self.platform == MACOS else xdg
+        return self.home / "Library" / "Application Support" if self.platform == MACOS else xdg
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,9 @@ class Host:
     moved_by: tuple[str, str] = ("", "")
     """An environment variable that names another folder for it, and the path of the config file under that."""
     windows_place: tuple[str, str] | None = None
+    elsewhere: tuple[str, str, str] | None = None
+    """Another place of newer versions: a folder as above, a glob under it that tells that it is in use, and the path
+    of the config file under what the glob finds."""
     style: str = ""
     """`opencode`: command and arguments are one list."""
 
@@ -59,13 +67,21 @@ class Host:
         if variable and around.environ.get(variable):
             return Path(around.environ[variable]).expanduser() / path
         base, path = self.windows_place if self.windows_place and around.platform == WINDOWS else self.place
-        return around.folder(base) / path
+        usual, newer = around.folder(base) / path, self._newer_places(around)
+        # What is there is what the application reads; where nothing is yet, it reads the newer one.
+        return next((file for file in (*newer, usual) if file.exists()), newer[0] if newer else usual)
+
+    def _newer_places(self, around: Surroundings) -> list[Path]:
+        if self.elsewhere is None:
+            return []
+        base, sign, path = self.elsewhere
+        return [found / path for found in sorted(around.folder(base).glob(sign))]
 
     def is_present(self, around: Surroundings) -> bool:
         """Whether this application seems to be in use: its config, or a folder of its own, exists."""
         file = self.config_file(around)
         own = file.parent if file.parent not in (around.home, around.folder("config"), around.folder("xdg")) else file
-        return file.exists() or own.exists()
+        return file.exists() or own.exists() or bool(self._newer_places(around))
 
 
 def _vscode(name: str, title: str, folder: str) -> Host:
@@ -75,7 +91,13 @@ def _vscode(name: str, title: str, folder: str) -> Host:
 HOSTS = {
     host.id: host
     for host in (
-        Host("claude-desktop", "Claude Desktop", ("config", "Claude/claude_desktop_config.json")),
+        Host(
+            "claude-desktop",
+            "Claude Desktop",
+            ("config", "Claude/claude_desktop_config.json"),
+            # Packaged for Windows (MSIX), its view of the usual folder is this one.
+            elsewhere=("local", "Packages/Claude_*", "LocalCache/Roaming/Claude/claude_desktop_config.json"),
+        ),
         Host("claude-code", "Claude Code", ("home", ".claude.json"), moved_by=("CLAUDE_CONFIG_DIR", ".claude.json")),
         Host("cursor", "Cursor", ("home", ".cursor/mcp.json")),
         _vscode("vscode", "VS Code", "Code"),
@@ -102,16 +124,22 @@ HOSTS = {
             "opencode",
             ("xdg", "opencode/opencode.json"),
             "mcp",
-            windows_place=("home", ".config/opencode/opencode.json"),
             style="opencode",
+            elsewhere=("xdg", "opencode/opencode.jsonc", ""),
         ),
         Host(
             "cline",
             "Cline",
             ("config", "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"),
+            moved_by=("CLINE_MCP_SETTINGS_PATH", ""),
+            elsewhere=("home", ".cline", "data/settings/cline_mcp_settings.json"),
         ),
         Host(
-            "copilot-cli", "Copilot CLI", ("home", ".copilot/mcp-config.json"), extra={"type": "local", "tools": ["*"]}
+            "copilot-cli",
+            "Copilot CLI",
+            ("home", ".copilot/mcp-config.json"),
+            extra={"type": "local", "tools": ["*"]},
+            moved_by=("COPILOT_HOME", "mcp-config.json"),
         ),
         Host("kiro", "Kiro", ("home", ".kiro/settings/mcp.json")),
         Host("lm-studio", "LM Studio", ("home", ".lmstudio/mcp.json")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,9 +140,20 @@ def _load_maps(folder: Path) -> Mapping[str, Vectors]:
         raise ModelError(f"The maps {path} cannot be loaded ({error}). {FIX}") from error
 
 
-def _load_session(folder: Path) -> InferenceSession:
+def _silent_runtime() -> Any:
+    """ONNX Runtime, kept from reporting to its makers: official builds do, and give the machine a number for it.
+
+    The variable is read once, when the library is loaded; on Windows only the call counts.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _load_session(folder: Path) -> InferenceSession:
+    onnxruntime = _silent_runtime()
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -135,7 +135,7 @@ class Indexer:
         if not self._embedder_outdated:
             self._built_from = catalog
         elapsed_ms = (time.perf_counter() - started) * 1000
-        logger.info("indexed %d tools in %.0f ms", len(catalog.visible), elapsed_ms)
+        logger.debug("indexed %d tools in %.0f ms", len(catalog.visible), elapsed_ms)
 
     def _is_large_step(self, catalog: Catalog) -> bool:
         known = set(self._index.ids) if self._index is not None else set()

@@ -63,6 +63,8 @@ def upstream_failure(tool: Tool, error: UpstreamError) -> str:
     else:
         advice = "Try once more; if it fails again, tell the user (`toolrouter doctor` finds the cause)."
     cause = str(error).removeprefix(f"{tool.server}: ").rstrip(".")
+    if f"`toolrouter login {tool.server}" in cause:
+        advice = "Ask the user to run that, then call again."
     return f"{tool.id} gave no result. Server {tool.server}: {cause}. {advice} Other servers are not affected."
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolrouter.errors import ConfigError
+from toolrouter.replacing import replace_by
 from toolrouter.settings_file import jsonc
 from toolrouter.settings_file.load import ConfigFile, parse_config
 from toolrouter.types import JsonObject
@@ -90,7 +91,7 @@ def replace_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         if path.exists():
             shutil.copymode(path, draft)
-        draft.replace(path)
+        replace_by(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from toolrouter.errors import NAME_UNKNOWN
+from toolrouter.errors import LOGIN_NEEDED, NAME_UNKNOWN
 from toolrouter.types import JsonObject
 from toolrouter.upstream.carrier import FAILURE_KEY, LOGIN, NO_CONNECTION
 from toolrouter.wire.jsonrpc import METHOD_NOT_FOUND
@@ -69,9 +69,7 @@ class HttpClient(httpx2.AsyncClient):
         words = f"HTTP {response.status_code} {response.reason_phrase}" + (f": {said}" if said else "")
         if response.status_code in {401, 403}:
             if login := self.login_words(response):
-                return _failed(
-                    request, response.status_code, LOGIN if response.status_code == 401 else "refused", login
-                )
+                return _failed(request, response.status_code, LOGIN if LOGIN_NEEDED in login else "refused", login)
             words += " (check the server's `headers`)"
         return _failed(request, response.status_code, "expired" if expired else "refused", words)
 

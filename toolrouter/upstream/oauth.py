@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -22,6 +23,8 @@ from toolrouter.upstream.reach import reaching
 logger = logging.getLogger(__name__)
 
 RENEW_TIMEOUT_S = 20.0
+_FOR_ANOTHER_TIME = {"temporarily_unavailable", "server_error", "slow_down"}
+_SCOPES = re.compile(r'scope="([\w.:/*+ -]{1,300})"', re.ASCII)
 EARLY_S = 60.0
 """A token is renewed so long before it expires, or after four fifths of a short life."""
 
@@ -36,6 +39,15 @@ def auth_for(alias: str, spec: UpstreamSpec, home: Path | None) -> LoginAuth | N
     if home is None or any(name.lower() == "authorization" for name in spec.headers):
         return None
     return LoginAuth(LoginStore(home, alias, spec.url or ""))
+
+
+def _more_rights(alias: str, login: Login, challenge: str) -> str:
+    """The command is for a person to copy, so no word of the server is in it that a shell would read differently."""
+    found = _SCOPES.search(challenge)
+    known = login.scope if _SCOPES.fullmatch(f'scope="{login.scope}"') else ""
+    scopes = " ".join(dict.fromkeys([*known.split(), *found[1].split()])) if found else ""
+    option = f' --scope "{scopes}"' if scopes else " --scope …"
+    return f"the login does not cover this; it takes one with more rights, by `toolrouter login {alias}{option}`"
 
 
 class LoginAuth(httpx2.Auth):
@@ -65,10 +77,10 @@ class LoginAuth(httpx2.Auth):
     def explain(self, response: httpx2.Response) -> str:
         """Why the server refused, where logging in would help; else empty."""
         challenge = response.headers.get("www-authenticate", "")
+        if "insufficient_scope" in challenge and self._login is not None:
+            return _more_rights(self._store.alias, self._login, challenge)
         if response.status_code == 403:
-            if "insufficient_scope" not in challenge:
-                return ""
-            return f"the login does not cover this: log in with more rights, `toolrouter login {self._store.alias}`"
+            return ""
         if self._problem:
             return self._problem
         known = self._login is not None
@@ -76,18 +88,20 @@ class LoginAuth(httpx2.Auth):
 
     async def _token(self, *, refused: str = "") -> str:
         """A token that should be good; empty when there is none. `refused`: the server does not take this one."""
-        self._problem = ""
         try:
             login = await self._current()
             if login is None:
+                self._problem = ""
                 return ""
             due = login.renew_at and time.time() >= login.renew_at
             if login.access_token and (due or login.access_token == refused):
-                login = await self._renewed(login, refused)
+                return (await self._renewed(login, refused)).access_token
         except StoreError as error:
             self._problem = str(error)
             logger.warning("%s: %s", self._store.alias, error)
             return ""
+        if not refused or login.access_token != refused:
+            self._problem = ""
         return login.access_token
 
     async def _current(self) -> Login | None:
@@ -102,6 +116,7 @@ class LoginAuth(httpx2.Auth):
         async with self._store.locked():
             login = await self._current()
             if login is None or login.access_token != stale.access_token:
+                self._problem = ""
                 return login or stale.ended()  # somebody else was faster
             try:
                 fresh = await renew(login)
@@ -110,7 +125,7 @@ class LoginAuth(httpx2.Auth):
                 logger.warning("%s: %s", self._store.alias, self._problem)
                 return login if refused != login.access_token else login.ended()
             await anyio.to_thread.run_sync(self._store.write, fresh)
-            self._login, self._mark = fresh, self._store.mark()
+            self._login, self._mark, self._problem = fresh, self._store.mark(), ""
             return fresh
 
 
@@ -122,14 +137,29 @@ async def renew(login: Login) -> Login:
     if login.resource:
         form["resource"] = login.resource
     response = await ask_issuer(login, login.token_endpoint, form)
-    if response.status_code in {400, 401, 403}:
-        logger.info("%s does not renew the login: HTTP %s", login.issuer, response.status_code)
+    if refusal := _refusal(response):
+        logger.info("%s does not renew the login: HTTP %s, %s", login.issuer, response.status_code, refusal)
         return login.ended()
-    response.raise_for_status()
+    if not response.is_success:
+        raise httpx2.HTTPError(f"HTTP {response.status_code} {response.reason_phrase}")
     try:
         return granted(login, response.json())
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise httpx2.HTTPError(f"the answer is no token ({type(error).__name__})") from error
+
+
+def _refusal(response: httpx2.Response) -> str:
+    """Why the issuer will not renew it ever again; empty for an answer that says nothing of the kind.
+
+    A firewall's 403 is no word of the issuer's: a login is not thrown away for it. Some issuers refuse with 200.
+    """
+    try:
+        said = response.json().get("error")
+    except (ValueError, AttributeError):
+        said = None
+    if said in _FOR_ANOTHER_TIME:
+        return ""
+    return str(said) if said and response.status_code < 500 else "refused" if response.status_code in {400, 401} else ""
 
 
 async def ask_issuer(login: Login, endpoint: str, form: Mapping[str, str]) -> httpx2.Response:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import httpx2
@@ -70,11 +70,17 @@ async def log_in(
             provider = _provider(store.url, settings, memory, _Person(show, loopback, timeout_s))
             answer = await _knock(spec, store.url, provider)
         if memory.tokens is None:
-            raise UpstreamError(store.alias, f"{store.alias} asks for no login (HTTP {answer.status_code}).")
+            raise UpstreamError(store.alias, _why_no_login(store.alias, answer.status_code))
     login = _login(provider, memory)
     _refuse_plain_http(store, login.token_endpoint)
     async with store.locked():
         return await anyio.to_thread.run_sync(store.write, login)
+
+
+def _why_no_login(alias: str, status: int) -> str:
+    if status < 400:
+        return f"{alias} asks for no login (HTTP {status})."
+    return f"{alias} answered HTTP {status} instead of asking for a login; check its `url`, or try again later."
 
 
 def _earlier(store: LoginStore) -> Login | None:
@@ -113,6 +119,7 @@ class _Person:
         parts = urlsplit(url)
         if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOCAL):
             raise _Refused("the address to log in at is not https")
+        self.loopback.state = parse_qs(parts.query).get("state", [""])[0]
         await self._show(url)
 
     async def answer(self) -> Any:
@@ -151,6 +158,7 @@ def _provider(url: str, settings: OAuthSettings, memory: _Memory, person: _Perso
 
     class Provider(OAuthClientProvider):
         async def _perform_authorization_code_grant(self) -> tuple[str, str]:
+            _require_pkce(self.context.oauth_metadata, known_by_hand=bool(settings.client_id))
             if settings.scope:  # the SDK takes what the server names, whatever it was given
                 self.context.client_metadata.scope = settings.scope
             return await super()._perform_authorization_code_grant()
@@ -196,6 +204,21 @@ def _login(provider: Any, memory: _Memory) -> Login:
         revocation_endpoint=str(revocation or ""),
     )
     return granted(login, memory.tokens.model_dump(mode="json", exclude_none=True))
+
+
+def _require_pkce(metadata: Any, *, known_by_hand: bool) -> None:
+    """MCP has clients refuse an issuer that does not name S256; some have it and do not say so.
+
+    Where a person registered the client by hand, silence is not taken for a no.
+    """
+    if metadata is None:  # servers of 2025-03-26 have no metadata
+        return
+    methods = metadata.code_challenge_methods_supported
+    if "S256" not in (methods or ()) and not (methods is None and known_by_hand):
+        raise _Refused(
+            f"{metadata.issuer} does not say that it supports PKCE with S256, and without it a login could be stolen. "
+            "If you know that it does, register a client there and set `oauth.client_id`"
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +27,8 @@ class Loopback:
         self.url = f"http://127.0.0.1:{port}{PATH}"
         self.answer: dict[str, str] = {}
         """The query of the redirect: code and state, or error."""
+        self.state = ""
+        """What the answer must repeat (RFC 6749, 10.12); empty takes none."""
         self._came = anyio.Event()
 
     async def wait(self, timeout_s: float) -> dict[str, str]:
@@ -52,10 +55,16 @@ class Loopback:
         query = {name: values[0] for name, values in parse_qs(target.query).items()}
         if method != "GET" or target.path != PATH or not {"code", "error"} & set(query):
             return "404 Not Found", "There is nothing here."
+        if not self._is_ours(query):
+            # Any page in the browser can send one: it must not end the login that a person is in the middle of.
+            return "400 Bad Request", "This is no answer to the login that is under way."
         if not self._came.is_set():
             self.answer = query
             self._came.set()
-        return "200 OK", "Not logged in." if "error" in query else "Logged in to your server."
+        return "200 OK", "Not logged in." if "error" in query else "You said yes. The rest is in your terminal."
+
+    def _is_ours(self, query: dict[str, str]) -> bool:
+        return bool(self.state) and compare_digest(query.get("state", "").encode(), self.state.encode())
 
 
 async def _request_line(stream: SocketStream) -> str:

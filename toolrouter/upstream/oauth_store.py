@@ -21,6 +21,7 @@ import anyio
 
 from toolrouter.errors import StoreError
 from toolrouter.keyrings import SERVICE, KeyringUnavailable, read_secret, remove_secret, write_secret
+from toolrouter.replacing import replace_by
 from toolrouter.types import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,9 @@ def _write_private(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        draft.replace(path)
+            file.flush()
+            os.fsync(file.fileno())  # issuers take each refresh token once: the new one must not be lost
+        replace_by(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
