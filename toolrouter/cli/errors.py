@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import ParamSpec
 
+from toolrouter.cli.output import say
 from toolrouter.errors import NotFound, ToolrouterError, UpstreamError
 
 DONE, FAILED, USAGE, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
@@ -49,7 +50,7 @@ def status_of(error: BaseException) -> int:
         return BROKEN_PIPE
     if all(isinstance(leaf, ToolrouterError) for leaf in leaves):
         for leaf in leaves:
-            print(f"toolrouter: {message_of(leaf)}", file=sys.stderr)
+            say(f"toolrouter: {message_of(leaf)}")
         return USAGE if any(isinstance(leaf, UsageError) for leaf in leaves) else FAILED
     traceback.print_exception(error)
     print("toolrouter: this is a bug of toolrouter. Please report it with the lines above.", file=sys.stderr)
