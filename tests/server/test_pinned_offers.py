@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import World, file_tools, make_world
 from toolrouter.catalog.offers import offers_of
 from toolrouter.errors import RpcError
+from toolrouter.server.protocol import RESOURCE_NOT_FOUND
 from toolrouter.types import JsonObject, Server
 
 pytestmark = pytest.mark.anyio
@@ -62,8 +63,7 @@ async def read(world: World, uri: str) -> bool:
     try:
         await world.router.offerings.read({"uri": uri}, None)
     except RpcError as error:
-        assert "Resource not found" in error.message
-        return False
+        return error.code != RESOURCE_NOT_FOUND
     return True
 
 
