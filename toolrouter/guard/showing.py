@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from toolrouter.guard.scan import Finding, ScanContext, Verdict
     from toolrouter.types import Decision
 
-_COMPARED_LINES: Final = 5_000
-"""Of longer ones the lines are compared without regard to order: all else takes time that grows with the square."""
 _LINE_CHARS: Final = 160
 CONTINUED: Final = "⋮ "
 """Before what goes on from the line above."""
@@ -47,11 +45,7 @@ class Item:
         new = written(self.subject.said)
         if self.before is None:
             return [f"+{line}" for line in new]
-        old = written(self.before)
-        if len(old) + len(new) > _COMPARED_LINES:
-            gone, come = set(old) - set(new), set(new) - set(old)
-            return [f"-{line}" for line in old if line in gone] + [f"+{line}" for line in new if line in come]
-        lines = list(difflib.unified_diff(old, new, lineterm="", n=1))
+        lines = list(difflib.unified_diff(written(self.before), new, lineterm="", n=1))
         return [line for line in lines[2:] if not line.startswith("@@")]
 
     def as_json(self) -> JsonObject:
