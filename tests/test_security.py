@@ -49,7 +49,11 @@ def test_no_shell_is_ever_started() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in {"os.system", "os.popen", "subprocess.getoutput", "eval", "exec"}, path
+                assert "create_subprocess_shell" not in called, path
                 assert not any(word.arg == "shell" for word in node.keywords), path
+                if called in {"anyio.open_process", "anyio.run_process"}:  # given a text, they ask a shell
+                    texts = ast.JoinedStr, ast.Constant, ast.BinOp, ast.Call
+                    assert not isinstance(node.args[0], texts), path
 
 
 def test_certificates_are_always_verified() -> None:

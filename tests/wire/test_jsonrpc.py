@@ -102,6 +102,28 @@ async def test_a_request_gets_the_raw_result() -> None:
         assert call.outcome == {"x-unknown": {"kept": None}}
 
 
+async def test_an_answer_counts_once_and_only_where_it_was_asked_for() -> None:
+    async with wired() as wire, wired() as other, anyio.create_task_group() as tasks:
+        call = Call(lambda: wire.peer.request("m", {}, timeout_s=60))
+        tasks.start_soon(call.run)
+        asked = (await wire.hear())["id"]
+        await other.say(id=asked, result={"forged": "on another connection"})
+        for wrong in (asked + 1, -asked, 0, [asked], {"id": asked}, None, True, f" {asked}", float(asked) + 0.5):
+            await wire.say(id=wrong, result={"forged": repr(wrong)})
+        await wire.say(id=asked, result={"n": 1})
+        await wire.say(id=asked, result={"forged": "twice"})
+        await call.done.wait()
+        assert call.outcome == {"n": 1}
+        again = Call(lambda: wire.peer.request("m", {}, timeout_s=60))
+        tasks.start_soon(again.run)
+        following = (await wire.hear())["id"]
+        assert following != asked
+        await wire.say(id=asked, result={"forged": "later"})
+        await wire.say(id=following, result={"n": 2})
+        await again.done.wait()
+        assert again.outcome == {"n": 2}
+
+
 async def test_answers_may_come_in_any_order_and_with_ids_turned_into_text() -> None:
     async with wired() as wire, anyio.create_task_group() as tasks:
         calls = [Call(lambda n=n: wire.peer.request("m", {"n": n}, timeout_s=60)) for n in range(20)]

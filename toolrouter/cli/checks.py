@@ -80,7 +80,7 @@ def examine(config: Path | None, *, connect: bool, verbose: bool = False) -> lis
         secrets=loaded.secrets,
     )
     launches = list(_launches(loaded.settings))
-    findings = [*_config(loaded), *_daemon(loaded), *findings, *launches]
+    findings = [*_config(loaded), *_daemon(loaded), *findings, *_hosts(), *launches]
     broken = {launch.subject for launch in launches if launch.outcome == "problem"}
     wanted = [alias for alias in loaded.settings.enabled() if alias not in broken] if connect else []
     try:
@@ -136,6 +136,24 @@ def _daemon(loaded: Loaded) -> Iterator[Finding]:
         for ability in each.get("refused_asking", ()):
             detail = f"it asks for {MEANS[ability]}, which the config does not allow"
             yield Finding(alias, "warning", detail, f"if you want that: {setting(alias, [ability])}")
+
+
+def _hosts() -> Iterator[Finding]:
+    """Servers that hosts start past the router, where nothing of it holds."""
+    from toolrouter.hosts.block import read_host_file
+    from toolrouter.hosts.entries import servers_of
+    from toolrouter.hosts.places import Surroundings, present_hosts
+
+    around = Surroundings.here()
+    for host in present_hosts(around):
+        try:
+            found = servers_of(host, read_host_file(host, host.config_file(around)).servers)
+        except ToolrouterError:
+            continue  # `toolrouter install` says what is wrong with it
+        if own := [*found.taken, *found.left]:
+            detail = f"{host.title} starts servers of its own: {one_line(', '.join(own), 400)}"
+            outcome = "warning" if found.ours else "ok"
+            yield Finding("hosts", outcome, detail, f"toolrouter install {host.id}" if found.ours else "")
 
 
 def _tokenizer() -> Finding:
