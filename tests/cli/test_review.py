@@ -128,3 +128,13 @@ def test_the_audit_log_tells_what_came_changed_was_decided_and_called(shell: She
     assert "demo__echo" in shell("audit", "--since", "1h", "--server", "demo").out
     assert shell("audit", "--json", "--since", "2999-01-01").out == ""
     assert shell("audit", "--since", "yesterday").status == 2
+
+
+def test_a_server_that_changes_everything_does_not_fill_the_audit_log(shell: Shell) -> None:
+    for words in ("Reads", "Writes"):
+        shell.list_tools([{**TOOLS[0], "name": f"t{number}", "description": words} for number in range(80)])
+        shell("index")
+    events = [json.loads(line) for line in shell("audit", "--json").out.splitlines()]
+    for kind in ("added", "changed"):
+        told = [event for event in events if event["kind"] == kind]
+        assert (len(told), told[-1]["decision"], told[-1]["server"]) == (51, "30 more", "demo")
