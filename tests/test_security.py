@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+from toolrouter.app import open_router
+from toolrouter.config import Settings
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
@@ -49,7 +53,11 @@ def test_no_shell_is_ever_started() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in {"os.system", "os.popen", "subprocess.getoutput", "eval", "exec"}, path
+                assert "create_subprocess_shell" not in called, path
                 assert not any(word.arg == "shell" for word in node.keywords), path
+                if called in {"anyio.open_process", "anyio.run_process"}:  # given a text, they ask a shell
+                    texts = ast.JoinedStr, ast.Constant, ast.BinOp, ast.Call
+                    assert not isinstance(node.args[0], texts), path
 
 
 def test_certificates_are_always_verified() -> None:
@@ -72,3 +80,30 @@ def test_nothing_that_answers_a_host_can_decide() -> None:
                 alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
             }
             assert not deciding & (names | imported), path
+
+
+_WATCHED: list[str] = []
+_WATCHING = [False]
+
+
+def _note_connections(event: str, arguments: tuple[object, ...]) -> None:
+    if _WATCHING[0] and event in {"socket.getaddrinfo", "socket.connect", "socket.sendto"}:
+        address = arguments[1] if event != "socket.getaddrinfo" else arguments[0]
+        if not isinstance(address, str) or event == "socket.getaddrinfo":  # a path is a socket of this machine
+            _WATCHED.append(f"{event} {address}")
+
+
+@pytest.mark.anyio
+async def test_without_remote_servers_nothing_is_asked_of_any_network(tmp_path: Path) -> None:
+    sys.addaudithook(_note_connections)
+    command = [sys.executable, "-I", "-S", str(ROOT / "tests/upstreams_stub/stub.py")]
+    spec = {"command": command[0], "args": command[1:]}
+    _WATCHING[0] = True
+    try:
+        async with open_router(Settings.model_validate({"mcpServers": {"a": spec}}), home=tmp_path / "home") as running:
+            await running.index()
+            assert (await running.search(["repeat what I say"])).near_servers == ("a",)
+            assert "content" in await running.call("a__echo", {})
+    finally:
+        _WATCHING[0] = False
+    assert _WATCHED == []

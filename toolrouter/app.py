@@ -59,6 +59,8 @@ INDEX_WAIT_S = 900.0
 SCAN_AFTER_S = 5.0
 """How long listings must have been quiet before the whole catalog is scanned again."""
 NOTICE_EVERY_S = 10.0
+NOTED_CHANGES = 50
+"""So many tools of a listing are named in the audit log: a server that changes thousands must not push out the rest."""
 
 
 class Running:
@@ -278,9 +280,12 @@ class Running:
 
     def _audit_changes(self, changes: Changes) -> None:
         for what, tools in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
-            for tool in tools:
+            for tool in tools[:NOTED_CHANGES]:
                 event = {"tool": tool.id, "server": tool.server, "hash": tool.hash, "decision": tool.status.value}
                 self.note({"kind": what, **event, "reason": tool.reason})
+            if (more := len(tools) - NOTED_CHANGES) > 0:
+                server = tools[0].server
+                self.note({"kind": what, "tool": "", "server": server, "hash": "", "decision": f"{more} more"})
 
     def note(self, event: JsonObject) -> None:
         """Puts one event into the audit log."""

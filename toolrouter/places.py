@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Mapping
 
@@ -39,6 +40,36 @@ def config_path(chosen: str | None = None, environ: Mapping[str, str] = os.envir
     raise ConfigError(
         f"No config found. Looked for\n{places}\nMake one with `toolrouter init`, or name one with --config FILE."
     )
+
+
+def others_may_write(path: str) -> str:
+    """Who besides the user can change a file or folder, as a clause; empty when nobody can, or nobody can tell.
+
+    Root is trusted, and so is the group that some systems make for each user alone. Raises OSError.
+    """
+    if sys.platform == "win32":
+        return ""
+    status = os.stat(path)
+    if status.st_uid not in (os.getuid(), 0):
+        return f"{path} belongs to another user (uid {status.st_uid})"
+    if status.st_mode & stat.S_IWOTH:
+        return f"anyone can write to {path}"
+    if status.st_mode & stat.S_IWGRP and not _is_users_own_group(status.st_gid):
+        return f"the group {status.st_gid} can write to {path}"
+    return ""
+
+
+def _is_users_own_group(gid: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    import grp
+    import pwd
+
+    try:
+        group, user = grp.getgrgid(gid), pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
 def _platform_folder(kind: str, environ: Mapping[str, str], platform: str = sys.platform) -> str:

@@ -70,11 +70,28 @@ def test_the_folder_and_its_files_belong_to_their_owner_alone(tmp_path: Path):
 
 
 @posix
-def test_a_folder_that_anyone_can_write_to_is_not_used(tmp_path: Path):
-    tmp_path.chmod(0o777)
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int):
+    fill(tmp_path)
+    tmp_path.chmod(mode)
     with pytest.raises(StoreError, match="chmod 700"):
         open_store(tmp_path)
-    tmp_path.chmod(0o700)
+    tmp_path.chmod(0o755)
+    open_store(tmp_path).close()
+
+
+@posix
+@pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
+def test_a_folder_of_somebody_else_or_of_a_group_is_not_used(tmp_path: Path):
+    os.chown(tmp_path, 12_345, -1)
+    with pytest.raises(StoreError, match="belongs to another user"):
+        open_store(tmp_path)
+    os.chown(tmp_path, os.getuid(), 12_345)
+    tmp_path.chmod(0o770)
+    with pytest.raises(StoreError, match="the group 12345 can write"):
+        open_store(tmp_path)
+    tmp_path.chmod(0o750)
+    open_store(tmp_path).close()
 
 
 @posix

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,19 @@ def test_a_config_that_cannot_be_read_is_the_first_problem(shell: Shell) -> None
     assert found.status == 1
     assert found.json[0]["subject"] == "config"
     assert "must be an object" in found.json[0]["detail"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+def test_doctor_says_who_else_could_approve_or_start_programs(shell: Shell) -> None:
+    home = shell.folder / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    shell.config.chmod(0o646)
+    found = shell("doctor", "--no-connect", "--json").json
+    told = {(each["subject"], each["outcome"]): each for each in found if "can write" in each["detail"]}
+    assert {("state", "problem"), ("config", "warning")} <= told.keys()
+    assert told["state", "problem"]["fix"].startswith("chmod 700 ")
+    home.chmod(0o700)
 
 
 def test_odd_keys_are_warnings(shell: Shell) -> None:

@@ -134,6 +134,25 @@ def test_without_arguments_install_shows_what_is_here(shell: Shell) -> None:
     assert "--dry-run" in done.err
 
 
+@pytest.mark.usefixtures("no_keys")
+def test_servers_that_a_host_has_beside_the_router_are_named(shell: Shell, person: Surroundings) -> None:
+    windsurf = HOSTS["windsurf"].config_file(person)
+    windsurf.parent.mkdir(parents=True)
+    windsurf.write_text(json.dumps({"mcpServers": {"shadow": {"command": "x"}, "mail": {"url": "https://m.example"}}}))
+    shell("install", "cursor", "--yes")
+    beside = json.loads(cursor(person).read_text())
+    beside["mcpServers"]["later"] = {"command": "y"}
+    cursor(person).write_text(json.dumps(beside))
+    rows = {line.split()[0]: line for line in shell("install").out.splitlines() if line.strip()}
+    assert "  shadow, mail  " in rows["windsurf"]
+    assert "  later  " in rows["cursor"]
+    found = [each for each in shell("doctor", "--no-connect", "--json").json if each["subject"] == "hosts"]
+    assert [(each["outcome"], each["detail"].split(": ")[1], each["fix"]) for each in found] == [
+        ("warning", "later", "toolrouter install cursor"),
+        ("ok", "shadow, mail", ""),
+    ]
+
+
 @pytest.mark.usefixtures("person")
 def test_an_unknown_host_is_told_with_the_nearest_one(shell: Shell) -> None:
     done = shell("install", "curser")

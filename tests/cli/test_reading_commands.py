@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 
@@ -160,6 +161,14 @@ def test_json_means_what_was_sent_and_shows_every_character(capfdbinary: pytest.
     assert json.loads(shown) == sent
     assert all(char.isprintable() or char == "\n" for char in shown.decode())
     assert "été 東京" in shown.decode()
+
+
+def test_a_server_that_dies_cannot_move_the_cursor_of_a_terminal_either(shell: Shell) -> None:
+    shell.configure({"a": {"command": sys.executable, "args": ["-S", "-c", r"import sys; sys.exit('so\x1b[2J\x07')"]}})
+    for words in (("call", "a__b"), ("index", "--verbose"), ("list",), ("doctor",), ("search", "x")):
+        done = shell(*words)
+        assert not {"\x1b", "\x07"} & set(done.out + done.err), words
+    assert "so" in shell("call", "a__b").err
 
 
 def test_a_server_cannot_move_the_cursor_of_a_terminal(shell: Shell) -> None:

@@ -77,6 +77,33 @@ def test_a_server_is_quarantined_or_approved_at_once(shell: Shell, monkeypatch: 
     assert set(statuses(shell).values()) == {"rejected"}
 
 
+def test_all_of_a_server_is_not_what_the_scanner_takes_for_an_attack(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.configure({"demo": shell.server()}, trust="review-new")
+    shell.list_tools([*TOOLS, ATTACK, {**ATTACK, "name": "sub"}])
+    shell("index")
+    answering(monkeypatch, "A", "r", "s")
+    told = shell("review")
+    assert "2 more that the scanner takes for an attack" in told.err
+    assert statuses(shell) == {"echo": "approved", "fail": "approved", "picture": "approved", "add": "rejected",
+                               "sub": "pending"}  # fmt: skip
+
+
+def test_nobody_approves_what_was_not_shown_to_its_end(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("index")
+    fields = {f"a{number}": {"type": "string"} for number in range(300)}
+    shell.list_tools([{**TOOLS[0], "inputSchema": {"properties": {**fields, "zz_last": {}}}}])
+    shell("index")
+    answering(monkeypatch, "s")
+    shown = shell("review").out
+    assert "more lines are not shown" in shown
+    assert "zz_last" not in shown
+    answering(monkeypatch, "a", "r")
+    assert "zz_last" in shell("review").out
+    assert statuses(shell)["echo"] == "rejected"
+
+
 def test_without_a_terminal_nothing_is_decided(shell: Shell) -> None:
     change(shell)
     assert "toolrouter approve" in shell("review").err
@@ -101,3 +128,13 @@ def test_the_audit_log_tells_what_came_changed_was_decided_and_called(shell: She
     assert "demo__echo" in shell("audit", "--since", "1h", "--server", "demo").out
     assert shell("audit", "--json", "--since", "2999-01-01").out == ""
     assert shell("audit", "--since", "yesterday").status == 2
+
+
+def test_a_server_that_changes_everything_does_not_fill_the_audit_log(shell: Shell) -> None:
+    for words in ("Reads", "Writes"):
+        shell.list_tools([{**TOOLS[0], "name": f"t{number}", "description": words} for number in range(80)])
+        shell("index")
+    events = [json.loads(line) for line in shell("audit", "--json").out.splitlines()]
+    for kind in ("added", "changed"):
+        told = [event for event in events if event["kind"] == kind]
+        assert (len(told), told[-1]["decision"], told[-1]["server"]) == (51, "30 more", "demo")

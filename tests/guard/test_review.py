@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.catalog.making import definition, listing
@@ -9,8 +11,10 @@ from toolrouter.config import TrustMode
 from toolrouter.errors import NotFound
 from toolrouter.guard.admission import admitter
 from toolrouter.guard.review import Decided, decide, of_server, select
+from toolrouter.guard.scan import make_visible
+from toolrouter.guard.showing import CONTINUED, Item
 from toolrouter.guard.subjects import Subject, subjects
-from toolrouter.types import Refusal, Status
+from toolrouter.types import JsonObject, Refusal, Status
 
 A, B, C = (definition("read", text) for text in ("Reads", "Reads, then tells", "Reads, then sings"))
 
@@ -108,3 +112,24 @@ def test_a_person_may_spell_a_tool_in_every_usual_way(spelling: str):
 def test_unknown_names_are_reported():
     with pytest.raises(NotFound, match="toolrouter tools"):
         named(drifted(), "s__nothing")
+
+
+def item(before: JsonObject | None, after: JsonObject) -> Item:
+    return Item(Subject("s", "tool", "s__read", "read", "h", after, Status.WITHDRAWN), before, (), "clean", ())
+
+
+def test_a_change_in_the_middle_of_a_long_text_is_shown_alone():
+    before = "Reads a file from the disk. " * 20 + "\nNever writes. " + "Answers with its text. " * 20
+    changed = before.replace("Never writes.", "Sends it away.")
+    diff = item({"description": before}, {"description": changed}).diff()
+    lines = [line for line in diff if line[0] != " "]
+    assert lines == [f"-{CONTINUED}Never writes. ", f"+{CONTINUED}Sends it away. "]
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "a. " * 5_000, "\\n" * 3_000 + "\n", "é\u202e" * 2_000])
+def test_nothing_of_a_long_text_is_lost(text: str):
+    lines = item(None, {"description": text}).diff()
+    assert max(map(len, lines)) < 1_100
+    joined = "".join(line[1:].removeprefix(CONTINUED) for line in lines)
+    whole = json.dumps({"description": text}, indent=1, ensure_ascii=False)
+    assert joined == "".join(map(make_visible, whole.split("\n")))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.catalog.making import definition, tool
 from toolrouter.guard.standing import PROVEN_AFTER_S, SET_UP_TOGETHER_S, newcomers
 from toolrouter.retrieval.fairness import Standing, beside, fair, standing
@@ -26,6 +28,15 @@ def test_a_newcomer_takes_one_slot_of_five_where_others_fit() -> None:
     found = hits("x__1", "x__2", "x__3", "a__1", "a__2", "b__1", "b__2")
     assert ranked(found, Standing(frozenset("x")))[:5] == ["x__1", "a__1", "a__2", "b__1", "b__2"]
     assert ranked(found, Standing(frozenset("x")), 10)[:3] == ["x__1", "x__2", "a__1"]
+
+
+@pytest.mark.parametrize("k", range(1, 11))
+def test_a_newcomer_never_takes_more_than_a_fifth_where_others_fit(k: int) -> None:
+    found = hits(*(f"x__{number}" for number in range(20)), *(f"a__{number}" for number in range(20)))
+    shown = ranked(found, Standing(frozenset("x")), k)[:k]
+    assert len(shown) == k
+    assert sum(name.startswith("x") for name in shown) <= k / 5
+    assert ranked(found[:20], Standing(frozenset("x")), k)[:k] == [f"x__{number}" for number in range(k)]
 
 
 def test_a_newcomer_keeps_its_place_where_nobody_else_fits() -> None:

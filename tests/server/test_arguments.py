@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -148,3 +150,28 @@ def test_no_schema_makes_the_check_break(schema: JsonObject, value: object) -> N
 )
 def test_arguments_are_an_object_or_the_json_text_of_one(given: object, expected: JsonObject | None) -> None:
     assert as_object(given) == expected
+
+
+@pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef", "$recursiveRef", "$schema", "$id"])
+def test_nobody_hears_of_a_check(keyword: str) -> None:
+    heard: list[str] = []
+
+    class Schemas(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Schemas) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        there = f"http://127.0.0.1:{server.server_port}/schema.json"
+        for schema in (
+            {"properties": {"n": {keyword: there}}},
+            {keyword: there, "properties": {"n": {"$ref": "other.json#/x"}}},
+            {"$defs": {"d": {keyword: there}}, "properties": {"n": {"$ref": "#/$defs/d"}}},
+        ):
+            faults(schema, {"n": 1})
+        server.shutdown()
+    assert heard == []

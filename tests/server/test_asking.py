@@ -118,6 +118,17 @@ def test_what_a_person_looks_at_before_agreeing_hides_nothing() -> None:
     assert put == {"messages": [{"role": "user", "content": {"type": "text", "text": "Sum up."}}], "systemPrompt": "a"}
 
 
+def test_a_server_that_never_stops_asking_does_not_fill_the_audit_log() -> None:
+    rules = asking()
+    events: list[JsonObject] = []
+    rules.audit = events.append
+    for _ in range(1_000):
+        for alias in ("git", "mail"):
+            with pytest.raises(RpcError):
+                rules.question(alias, "roots/list", {})
+    assert [event["server"] for event in events] == ["git", "mail"]
+
+
 def test_a_server_that_uses_the_model_gets_none_of_the_conversation() -> None:
     asked = {"messages": [], "maxTokens": 5, "includeContext": "allServers"}
     put = asking("sampling").question("git", "sampling/createMessage", asked)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from toolrouter.errors import RpcError
-from toolrouter.server.cleaning import MARK, SOURCE, CleanWords, clean_text, cleaned
+from toolrouter.server.cleaning import MARK, SOURCE, CleanWords, clean_strings, clean_text, cleaned
 from toolrouter.types import JsonObject
 
 TAGS = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")
@@ -42,15 +43,16 @@ def test_a_cleaned_result_says_so_and_keeps_everything_else() -> None:
         "structuredContent": {"\u202e": [{"deep": f"in{TAGS}side"}], "n": 1},
         "_meta": {"kept": 1},
     }
+    before = deepcopy(sent)
     found = cleaned(sent, "s")
     assert found["content"] == [
         {"type": "text", "text": "ab", "x": 1},
         image,
         {"type": "resource", "resource": {"text": "c"}},
     ]
-    assert found["structuredContent"] == {"\u202e": [{"deep": "inside"}], "n": 1}
-    assert found["_meta"] == {"kept": 1, MARK: 9, SOURCE: "s"}
-    assert sent["structuredContent"] == {"\u202e": [{"deep": f"in{TAGS}side"}], "n": 1}
+    assert found["structuredContent"] == {"": [{"deep": "inside"}], "n": 1}
+    assert found["_meta"] == {"kept": 1, MARK: 10, SOURCE: "s"}
+    assert sent == before
 
 
 LINK = {"type": "resource_link", "uri": "a:b"}
@@ -65,6 +67,8 @@ SAID = {"type": "text"}
         ({"description": f"a{TAGS}"}, {"description": "a"}),
         ({"completion": {"values": [f"a{TAGS}"]}}, {"completion": {"values": ["a"]}}),
         ({"content": [{**LINK, "title": "\u2066a"}]}, {"content": [{**LINK, "title": "a"}]}),
+        ({"somethingNew": f"a{TAGS}"}, {"somethingNew": "a"}),
+        ({"structuredContent": {f"a{TAGS}": 1}}, {"structuredContent": {"a": 1}}),
     ],
 )
 def test_prompts_resources_and_completions_are_cleaned_like_results(result: JsonObject, shown: JsonObject) -> None:
@@ -74,8 +78,24 @@ def test_prompts_resources_and_completions_are_cleaned_like_results(result: Json
 
 
 def test_tokens_of_the_protocol_are_left_alone() -> None:
-    sent = {"requestState": "\u202e", "nextCursor": "\x1b[0m", "_meta": {"a": "\u202e"}, "content": []}
+    sent = {"requestState": "\u202e", "nextCursor": "\x1b[0m", "inputRequests": {"\u202e": {}}, "content": []}
     assert cleaned(sent, "s") is sent
+    found = cleaned({**sent, "_meta": {"\u202ea": "\u202e"}}, "s")
+    assert found == {**sent, "_meta": {"a": "", MARK: 2, SOURCE: "s"}}
+
+
+def test_a_cleaned_name_takes_no_other_fields_place() -> None:
+    sent = {"a\u202e": 1, "a": 2, "\u202ea": 3, "a_2": 4}
+    assert clean_strings(sent) == ({"a_3": 1, "a": 2, "a_4": 3, "a_2": 4}, 2)
+    many = {f"a{TAGS}" + "\u202e" * number: number for number in range(3_000)}
+    assert len(clean_strings(many)[0]) == 3_000
+
+
+def test_a_server_cannot_speak_in_our_name() -> None:
+    assert cleaned({"content": [], "_meta": {SOURCE: "bank", MARK: 0, "x": 1}}, "s") == {
+        "content": [],
+        "_meta": {"x": 1},
+    }
 
 
 class Telling:

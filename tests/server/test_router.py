@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from tests.fakes import FakeFleet, FakeStatus, file_tools, make_catalog, make_world
-from toolrouter.errors import NotFound, RpcError
+from toolrouter.catalog.offers import offers_of
+from toolrouter.errors import NotFound, RpcError, UpstreamError
 from toolrouter.ports import OnProgress
 from toolrouter.server.router import COLD_WAIT_S
 from toolrouter.types import JsonObject, Server, ServerState
@@ -160,3 +161,15 @@ async def test_a_call_to_a_sleeping_server_tells_that_it_is_being_started(monkey
     with anyio.fail_after(120):
         await world.router.call("files__read_file", {"path": "a"}, on_progress=on_progress)
     assert [each["message"] for each in told] == ["Starting server files"]
+
+
+async def test_what_a_server_printed_before_it_died_hides_nothing_and_tells_no_secret() -> None:
+    said = "files: it ended; its last output:\n\x1b[31mno\u202e \U000e0041key ghp_s3cr3tvalue0000"
+    world = make_world(file_tools(), behaviours={READ: UpstreamError("files", said)})
+    text = (await world.router.call("files__read_file", {"path": "x"}))["content"][0]["text"]
+    assert "no key ***" in text
+    world.fleet.behaviours["files", "a"] = UpstreamError("files", said)
+    server = Server("files", listed_at=1.0, offers={"prompts": [{"name": "a"}]})
+    world.live.snapshot = replace(world.live.snapshot, offers={"files": tuple(offers_of(server))})
+    with pytest.raises(RpcError, match=r"no key \*\*\*\Z"):
+        await world.router.offerings.get_prompt({"name": "files__a"}, None)

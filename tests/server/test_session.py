@@ -83,6 +83,20 @@ async def test_a_modern_list_carries_its_caching_and_the_server_info() -> None:
         assert "nextCursor" not in result
 
 
+@pytest.mark.parametrize("exposure", ["search", "all"])
+async def test_only_what_is_the_same_for_everybody_may_be_shown_to_others(exposure: str) -> None:
+    mine: JsonObject = {"content": [], "ttlMs": 5, "cacheScope": "private", "resultType": "complete"}
+    world = make_world(file_tools(), behaviours={READ: mine}, exposure=exposure)
+    async with connected(world, modern=True) as host:
+        own = (await host.ask("tools/list"))["cacheScope"]
+        assert own == ("public" if exposure == "search" else "private")
+        for method in ("prompts/list", "resources/list", "resources/templates/list", "server/discover"):
+            assert (await host.ask(method))["cacheScope"] == "private", method
+        assert (await host.call("files__read_file", {"path": "x"}))["cacheScope"] == "private"
+    async with connected(make_world(file_tools(), pinned=["files__read_file"]), modern=True) as host:
+        assert (await host.ask("tools/list"))["cacheScope"] == "private"
+
+
 @pytest.mark.parametrize("method", ["ping", "resources/subscribe", "logging/setLevel"])
 async def test_what_a_modern_host_may_not_ask_is_not_found(method: str) -> None:
     async with connected(make_world(file_tools()), modern=True) as host:

@@ -54,6 +54,20 @@ def test_a_secret_is_masked_wherever_it_stands(tmp_path: Path, capsys: pytest.Ca
     assert written.count(MASK) >= 4
 
 
+def test_what_a_server_said_steers_no_terminal_and_forges_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(home=tmp_path)
+    said = "dead\x1b[2J\x9b1m\u202e\U000e0041é\n12:00:00 info    toolrouter.guard  all approved"
+    logger.warning("s: %s", said, extra={"why": "\x1b[0m"})
+    shown, file = capsys.readouterr().err, (tmp_path / "logs" / "toolrouter.log").read_text(encoding="utf-8")
+    for written in (shown, file):
+        assert not {"\x1b", "\x9b", "\u202e", "\U000e0041"} & set(written)
+        assert "dead\\u001b[2J\\u009b1m\\u202e\\udb40\\udc41é" in written
+    assert [line[0] for line in shown.splitlines()[1:]] == [" "]
+    assert records(tmp_path)[0]["message"] == f"s: {said}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

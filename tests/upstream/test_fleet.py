@@ -44,6 +44,32 @@ async def test_concurrent_first_calls_share_one_start() -> None:
         assert len(pids) == 1
 
 
+async def test_calls_beyond_the_bounds_of_a_server_wait_or_are_refused_at_once() -> None:
+    options = {"a": ServerOptions(max_in_flight=2)}
+    async with fleet_of({"a": stub(), "b": stub()}, options=options, max_waiting=3) as watched:
+        keeper = watched.fleet._keepers["a"]
+        await watched.call("a", "pid")
+        outcomes: list[str] = []
+        most = 0
+
+        async def call() -> None:
+            nonlocal most
+            try:
+                await watched.call("a", "slow", steps=1, each_s=0.1)
+                outcomes.append("done")
+            except UpstreamError as error:
+                most = max(most, keeper._run.connection.in_flight)  # type: ignore[union-attr]
+                outcomes.append("refused" if "too many calls wait for it; this one was not sent" in str(error) else "")
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(12):
+                tasks.start_soon(call)
+            await watched.call("b", "pid")
+        assert outcomes[:7] == ["refused"] * 7
+        assert outcomes[7:] == ["done"] * 5
+        assert most <= 2
+
+
 async def test_a_start_is_listed_before_its_first_call_is_sent() -> None:
     order: list[str] = []
     async with fleet_of({"a": stub()}) as watched:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.upstream.stubs import STUB, limits, stub
+from tests.upstream.stubs import STUB, limits, stub, text
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import UpstreamError
 from toolrouter.upstream.connect import connect
@@ -49,6 +50,29 @@ def test_a_server_sees_what_it_needs_and_no_secret_of_others() -> None:
     }
     seen = environment(UpstreamSpec(command="c", env={"MINE": "1", "PATH": "/own"}), inherited)
     assert seen == {"PATH": "/own", "Path": "x", "LC_ALL": "C", "https_proxy": "p", "MINE": "1"}
+
+
+async def test_words_of_a_command_and_of_a_call_reach_the_server_letter_for_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_SECRET_OF_OTHERS", "hush")
+    hostile = f"$(touch {tmp_path}/a);`touch {tmp_path}/b`|& ${{HOME}} 'x' \"y\" * ~ \\ \n\u202e"
+    told = "import os, sys, json; open(os.environ['OUT'], 'w').write(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    out = tmp_path / "out"
+    env = {"OUT": str(out), "MINE": hostile}
+    spec = UpstreamSpec(command=sys.executable, args=("-I", "-S", "-c", told, hostile, "-x;y"), env=env)
+    with pytest.raises(UpstreamError):
+        async with connect("s", spec, limits()):
+            pass
+    words, seen = json.loads(out.read_text())
+    assert words == [hostile, "-x;y"]
+    assert seen["MINE"] == hostile
+    assert "A_SECRET_OF_OTHERS" not in seen
+    assert not {"a", "b"} & set(os.listdir(tmp_path))  # noqa: PTH208
+    async with connect("s", stub(), limits()) as connection:
+        params = {"name": hostile, "arguments": {hostile: hostile}}
+        answer = await connection.request("tools/call", params, timeout_s=60)
+    assert json.loads(text(answer)) == params
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import httpx2
 import pytest
 
-from toolrouter.upstream.reach import Address, Reach, nearness
+from toolrouter.upstream.reach import PUBLIC, Address, Reach, nearness
 
 pytestmark = pytest.mark.anyio
 WORLD = "93.184.216.34"
@@ -50,7 +50,21 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at_under_the_n
 
 @pytest.mark.parametrize(
     "inside",
-    ["127.0.0.1", "10.0.0.7", "169.254.169.254", "::1", "fe80::1", "::ffff:127.0.0.1", "0.0.0.0", f"{WORLD} 10.0.0.7"],
+    [
+        "127.0.0.1",
+        "10.0.0.7",
+        "169.254.169.254",
+        "::1",
+        "fe80::1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::1",
+        "::169.254.169.254",
+        "::ffff:0:10.0.0.7",
+        "fec0::1",
+        "::ffff:127.0.0.1",
+        "0.0.0.0",
+        f"{WORLD} 10.0.0.7",
+    ],
 )
 async def test_a_public_server_sends_us_to_no_address_of_this_machine_or_its_networks(inside: str) -> None:
     names = Names(own_example=[WORLD], login_example=[inside])
@@ -84,3 +98,8 @@ async def test_odd_spellings_of_an_address_are_that_address(spelling: str) -> No
 
 async def test_addresses_within_addresses_are_seen() -> None:
     assert nearness(ipaddress.ip_address("2002:7f00:1::")) == nearness(ipaddress.ip_address("127.0.0.1"))
+
+
+@pytest.mark.parametrize("far", [WORLD, "2606:4700::1111", "64:ff9b::5db8:d822", f"::ffff:{WORLD}"])
+def test_the_rest_of_the_world_may_be_reached(far: str) -> None:
+    assert nearness(ipaddress.ip_address(far)) == PUBLIC

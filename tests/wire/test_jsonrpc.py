@@ -11,7 +11,7 @@ from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject
 from toolrouter.wire import waiter
 from toolrouter.wire.jsonrpc import Inbound, Peer
-from toolrouter.wire.lines import LineFault
+from toolrouter.wire.lines import LineFault, read_messages
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +100,56 @@ async def test_a_request_gets_the_raw_result() -> None:
         await wire.say(id=1, result={"x-unknown": {"kept": None}})
         await call.done.wait()
         assert call.outcome == {"x-unknown": {"kept": None}}
+
+
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [('{"jsonrpc":"2.0","id":1,"result":{"a":"', '"}}'), ('{"result": {"a": "', '"}, "id": "1", "jsonrpc": "2.0"}')],
+)
+@pytest.mark.parametrize("inside", ["x" * 5_000, '", "b": ' + "[" * 900])
+async def test_an_answer_that_cannot_be_read_ends_its_request_at_once(head: str, tail: str, inside: str) -> None:
+    line = (head + inside + tail).encode()
+    faults = [each async for each in read_messages(_chunks(line), 4_000)]
+    assert [isinstance(each, LineFault) and each.answers for each in faults] == [1]
+    async with wired() as wire, anyio.create_task_group() as tasks:
+        call = Call(lambda: wire.peer.request("m", {}, timeout_s=600))
+        tasks.start_soon(call.run)
+        await wire.hear()
+        await wire.say_raw(LineFault("too long", answers=7))
+        await wire.say_raw(faults[0])
+        await call.done.wait()
+        assert "its answer cannot be read" in str(call.outcome)
+
+
+def _chunks(line: bytes) -> Callable[[], Any]:
+    pieces = [line[at : at + 1_000] for at in range(0, len(line), 1_000)]
+
+    async def receive() -> bytes:
+        return pieces.pop(0) if pieces else b""
+
+    return receive
+
+
+async def test_an_answer_counts_once_and_only_where_it_was_asked_for() -> None:
+    async with wired() as wire, wired() as other, anyio.create_task_group() as tasks:
+        call = Call(lambda: wire.peer.request("m", {}, timeout_s=60))
+        tasks.start_soon(call.run)
+        asked = (await wire.hear())["id"]
+        await other.say(id=asked, result={"forged": "on another connection"})
+        for wrong in (asked + 1, -asked, 0, [asked], {"id": asked}, None, True, f" {asked}", float(asked) + 0.5):
+            await wire.say(id=wrong, result={"forged": repr(wrong)})
+        await wire.say(id=asked, result={"n": 1})
+        await wire.say(id=asked, result={"forged": "twice"})
+        await call.done.wait()
+        assert call.outcome == {"n": 1}
+        again = Call(lambda: wire.peer.request("m", {}, timeout_s=60))
+        tasks.start_soon(again.run)
+        following = (await wire.hear())["id"]
+        assert following != asked
+        await wire.say(id=asked, result={"forged": "later"})
+        await wire.say(id=following, result={"n": 2})
+        await again.done.wait()
+        assert again.outcome == {"n": 2}
 
 
 async def test_answers_may_come_in_any_order_and_with_ids_turned_into_text() -> None:

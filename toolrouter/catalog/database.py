@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Final
 
 from toolrouter.catalog.journal import Journal
 from toolrouter.errors import StoreError
+from toolrouter.places import others_may_write
 from toolrouter.types import Decision
 
 SCHEMA_VERSION: Final = 2
@@ -119,11 +119,12 @@ def _code(error: Exception) -> int:
 def _prepare(home: Path, path: Path) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = home.stat().st_mode
+        others = others_may_write(str(home))
     except OSError as error:
         raise StoreError(f"the folder {home} for toolrouter's state cannot be made: {error}") from error
-    if os.name == "posix" and mode & stat.S_IWOTH:
-        raise StoreError(f"anyone can write to {home}, so approvals in it prove nothing; run `chmod 700 {home}`")
+    if others:
+        fix = f"run `chmod 700 {home}`, or name a folder of your own in TOOLROUTER_HOME"
+        raise StoreError(f"{others}, so approvals in it prove nothing; {fix}")
     if path.is_symlink():
         raise StoreError(f"{path} is a link; put the state in a folder of its own (TOOLROUTER_HOME)")
 

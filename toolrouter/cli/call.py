@@ -11,7 +11,7 @@ import typer
 
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED, UsageError
-from toolrouter.cli.output import print_json, print_text, printable
+from toolrouter.cli.output import print_json, print_text
 from toolrouter.cli.session import index_for, with_router
 from toolrouter.cli.waiting import explain
 from toolrouter.errors import NotFound
@@ -43,7 +43,7 @@ def command(
     if json:
         print_json(result)
     else:
-        print_text(printable("\n".join(shown_parts(result))))
+        print_text("\n".join(shown_parts(result)))
     return FAILED if result.get("isError") is True else DONE
 
 

@@ -23,6 +23,7 @@ from toolrouter.cli.waiting import count_waiting
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
 from toolrouter.errors import LOGIN_NEEDED, NAME_UNKNOWN, NotFound, ToolrouterError
+from toolrouter.places import others_may_write
 from toolrouter.server.asking import MEANS, setting
 from toolrouter.settings_file import Loaded, home_folder, load_settings
 from toolrouter.telemetry.logs import Masking, configure_logs
@@ -79,7 +80,7 @@ def examine(config: Path | None, *, connect: bool, verbose: bool = False) -> lis
         secrets=loaded.secrets,
     )
     launches = list(_launches(loaded.settings))
-    findings = [*_config(loaded), *_daemon(loaded), *findings, *launches]
+    findings = [*_config(loaded), *_daemon(loaded), *findings, *_hosts(), *launches]
     broken = {launch.subject for launch in launches if launch.outcome == "problem"}
     wanted = [alias for alias in loaded.settings.enabled() if alias not in broken] if connect else []
     try:
@@ -98,6 +99,10 @@ def _config(loaded: Loaded) -> Iterator[Finding]:
     yield Finding("config", "ok", f"{loaded.path}: {len(enabled)} servers")
     if not loaded.settings.servers:
         yield Finding("config", "warning", "no servers", "toolrouter add NAME -- COMMAND, or toolrouter import FILE")
+    for place in (loaded.path, loaded.path.parent):
+        if others := others_may_write(str(place.absolute())):
+            fix = f"chmod go-w {place.absolute()}" if "can write" in others else "use a config of your own"
+            yield Finding("config", "warning", f"{others}: the config says which programs are started", fix)
     for warning in loaded.warnings:
         yield Finding("config", "warning", warning, "correct the key, or remove it")
 
@@ -133,6 +138,24 @@ def _daemon(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(alias, "warning", detail, f"if you want that: {setting(alias, [ability])}")
 
 
+def _hosts() -> Iterator[Finding]:
+    """Servers that hosts start past the router, where nothing of it holds."""
+    from toolrouter.hosts.block import read_host_file
+    from toolrouter.hosts.entries import servers_of
+    from toolrouter.hosts.places import Surroundings, present_hosts
+
+    around = Surroundings.here()
+    for host in present_hosts(around):
+        try:
+            found = servers_of(host, read_host_file(host, host.config_file(around)).servers)
+        except ToolrouterError:
+            continue  # `toolrouter install` says what is wrong with it
+        if own := [*found.taken, *found.left]:
+            detail = f"{host.title} starts servers of its own: {one_line(', '.join(own), 400)}"
+            outcome = "warning" if found.ours else "ok"
+            yield Finding("hosts", outcome, detail, f"toolrouter install {host.id}" if found.ours else "")
+
+
 def _tokenizer() -> Finding:
     try:
         count_tokens("one two three")
@@ -146,9 +169,13 @@ def _home() -> Finding:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = shutil.disk_usage(home).free
+        others = others_may_write(str(home))
     except OSError as error:
         fix = "make the folder writable, or set TOOLROUTER_HOME to another one"
         return Finding("state", "problem", f"{home}: {error.strerror or error}", fix)
+    if others:
+        fix = f"chmod 700 {home}, or name a folder of your own in TOOLROUTER_HOME; then review what is approved"
+        return Finding("state", "problem", f"{others}: whoever can write there can approve", fix)
     if not os.access(home, os.W_OK):
         return Finding("state", "problem", f"{home} cannot be written", "make it writable, or set TOOLROUTER_HOME")
     if free < 100 * 2**20:

@@ -17,7 +17,7 @@ from toolrouter.cli import options
 from toolrouter.cli.demo_host import Report, ask
 from toolrouter.cli.demo_servers import Stage, set_the_stage
 from toolrouter.cli.errors import DONE, FAILED
-from toolrouter.cli.output import one_line, print_json, print_text, printable, say
+from toolrouter.cli.output import one_line, print_json, print_text, say
 
 
 def command(
@@ -39,7 +39,7 @@ def command(
     if json:
         print_json(asdict(report))
     else:
-        print_text(printable(render(stage, report)))
+        print_text(render(stage, report))
     if keep:
         say(f"Try it: TOOLROUTER_HOME={folder / 'home'} toolrouter list --config {stage.config}")
     return DONE if report.is_complete else FAILED

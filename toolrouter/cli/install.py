@@ -12,7 +12,7 @@ from toolrouter.cli import options
 from toolrouter.cli.editing import open_for_editing, sole_editor
 from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.installing import confirmed, hosts_named, launch_words, print_diff, surroundings
-from toolrouter.cli.output import print_table, say
+from toolrouter.cli.output import one_line, print_table, say
 from toolrouter.errors import ConfigError, ToolrouterError
 from toolrouter.settings_file import home_folder
 
@@ -150,12 +150,12 @@ def _list_hosts() -> int:
             file = read_host_file(host, path)
             found = servers_of(host, file.servers)
             state = "installed" if found.ours else "no"
-            count = str(len(found.taken) + len(found.left))
+            own = ", ".join([*found.taken, *found.left])
         except ToolrouterError as error:
-            state, count = f"cannot be read: {error}", ""
-        rows.append((host.id, state, count, str(path)))
+            state, own = f"cannot be read: {error}", ""
+        rows.append((host.id, state, one_line(own), str(path)))
     if rows:
-        print_table(("host", "toolrouter", "servers", "file"), rows, right=("servers",))
+        print_table(("host", "toolrouter", "servers of its own", "file"), rows)
         say("Install with `toolrouter install HOST …` or `--all`; `--dry-run` shows what would change.")
     else:
         say("No host is found here. Name one to make its config: `toolrouter install claude-code`.")

@@ -26,15 +26,17 @@ def print_json(value: Any) -> None:
 
 
 def print_text(text: str) -> None:
-    """Prints data for people; what the terminal cannot show becomes `?`."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, errors="replace").decode(encoding))
+    """Prints data for people; what the terminal cannot show becomes `?`, what would steer it a blank."""
+    print(_for_terminal(text, sys.stdout.encoding))
 
 
 def say(text: str) -> None:
-    """Says something about the work to the person; a server's words in it cannot steer the terminal."""
-    encoding = sys.stderr.encoding or "utf-8"
-    print(printable(text).encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
+    """Says something about the work to the person; it may quote what a server said."""
+    print(_for_terminal(text, sys.stderr.encoding), file=sys.stderr, flush=True)
+
+
+def _for_terminal(text: str, encoding: str | None) -> str:
+    return printable(text).encode(encoding or "utf-8", errors="replace").decode(encoding or "utf-8")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:

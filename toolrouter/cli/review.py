@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio.to_thread
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from toolrouter.guard.showing import Dossier, Item
 
 _CHOICES = "[a]pprove  [r]eject  [s]kip  approve [A]ll of this server  [Q]uarantine the server  [q]uit"
+_SHOWN_LINES = 400
+"""So many lines of one definition are shown unasked; how many more there are is said."""
 
 
 def command(
@@ -58,17 +61,19 @@ def _go_through(router: Running, found: list[Dossier]) -> None:
     asks = _interactive()
     for dossier in found:
         _show_server(dossier)
-        for position, item in enumerate(dossier.items):
-            _show(item, position + 1, len(dossier.items))
-            answer = _ask() if asks else "s"
+        waiting = list(dossier.items)
+        while waiting:
+            item, rest = waiting[0], waiting[1:]
+            shown = _show(item, len(dossier.items) - len(rest), len(dossier.items))
+            answer = _ask(item, shown) if asks else "s"
             if answer == "q":
                 return
-            rest = list(dossier.items[position:])
-            if answer in {"A", "Q"}:
-                _settle(router, rest, approve=answer == "A")
-                break
-            if answer in {"a", "r"}:
-                _settle(router, [item], approve=answer == "a")
+            if answer == "A":
+                rest = _settle_quiet(router, waiting)
+            elif answer != "s":
+                _settle(router, waiting if answer == "Q" else [item], approve=answer == "a")
+                rest = [] if answer == "Q" else rest
+            waiting = rest
     if not asks:
         say("Decide with `toolrouter approve NAME` or `toolrouter reject NAME`, or run this in a terminal.")
 
@@ -77,14 +82,31 @@ def _interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ask() -> str:
+def _ask(item: Item, shown: int) -> str:
+    """What the person wants. Nobody approves what was not shown to its end."""
+    lines = item.diff()
     while True:
+        more = "" if shown >= len(lines) else "[v]iew the rest  "
         try:
-            answer = input(f"{_CHOICES}: ").strip()
+            answer = input(f"{more}{_CHOICES}: ").strip()
         except EOFError:
             return "q"
-        if answer in {"a", "r", "s", "A", "Q", "q"}:
+        if answer == "v" or (answer == "a" and more):
+            _show_lines(lines[shown:])
+            shown = len(lines)
+        elif answer in {"a", "r", "s", "A", "Q", "q"}:
             return answer
+
+
+def _settle_quiet(router: Running, items: list[Item]) -> list[Item]:
+    """Approves what the scanner does not take for an attack, and returns the others: each is decided by itself."""
+    loud = [item for item in items if item.tier == "block"]
+    quiet = [item for item in items if item.tier != "block"]
+    if quiet:
+        _settle(router, quiet, approve=True)
+    if loud:
+        say(f"{len(loud)} more that the scanner takes for an attack: decide on each.")
+    return loud
 
 
 def _settle(router: Running, items: list[Item], *, approve: bool) -> None:
@@ -116,15 +138,18 @@ def _launch_line(launch: dict[str, Any]) -> str:
     return "  ".join([str(what), *more])
 
 
-def _show(item: Item, number: int, total: int) -> None:
+def _show(item: Item, number: int, total: int) -> int:
+    """Shows one item, and returns how many lines of it."""
     from toolrouter.guard.scan import make_visible
 
     subject = item.subject
     title = f"{subject.kind} {make_visible(subject.id)}: {subject.status.value}; {subject.reason}"
     _styled(f"\n[{number}/{total}] {title}", "bold")
     print_text(f"sha256 {subject.hash}")
-    for line in item.diff():
-        _styled(line, {"+": "green", "-": "red"}.get(line[:1], "dim"))
+    lines = item.diff()
+    _show_lines(lines[:_SHOWN_LINES])
+    if len(lines) > _SHOWN_LINES:
+        _styled(f"! {len(lines) - _SHOWN_LINES:,} more lines are not shown; --json has them all", "yellow")
     for finding in item.findings:
         style = "red" if finding.tier.value == "block" else "yellow"
         _styled(
@@ -135,6 +160,12 @@ def _show(item: Item, number: int, total: int) -> None:
             print_text(f"    {one_line(finding.excerpt, 300)}")
     if item.collisions:
         _styled(f"! easily taken for: {', '.join(item.collisions)}", "yellow")
+    return min(len(lines), _SHOWN_LINES)
+
+
+def _show_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        _styled(line, {"+": "green", "-": "red"}.get(line[:1], "dim"))
 
 
 def _styled(line: str, style: str) -> None:

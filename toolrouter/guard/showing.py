@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from toolrouter.guard.scan import Finding, ScanContext, Verdict
     from toolrouter.types import Decision
 
-MAX_LINES: Final = 400
+_LINE_CHARS: Final = 160
+CONTINUED: Final = "⋮ "
+"""Before what goes on from the line above."""
+_PIECE: Final = re.compile(r".{0,1000}?(?:\\n|[.!?;] )|.{1,1000}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,9 @@ class Item:
         """Lines with `+`, `-` or a blank in front: all of it where there was nothing before."""
         new = written(self.subject.said)
         if self.before is None:
-            return [f"+{line}" for line in new][:MAX_LINES]
-        lines = difflib.unified_diff(written(self.before), new, lineterm="", n=1)
-        return [line for line in lines if not line.startswith(("---", "+++", "@@"))][:MAX_LINES]
+            return [f"+{line}" for line in new]
+        lines = list(difflib.unified_diff(written(self.before), new, lineterm="", n=1))
+        return [line for line in lines[2:] if not line.startswith("@@")]
 
     def as_json(self) -> JsonObject:
         subject = self.subject
@@ -114,7 +119,15 @@ def written(value: JsonObject) -> list[str]:
     from toolrouter.guard.scan import make_visible
 
     text = json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True)
-    return [spelt_out(make_visible(line)) for line in text.split("\n")]
+    return [piece for line in text.split("\n") for piece in _folded(spelt_out(make_visible(line)))]
+
+
+def _folded(line: str) -> list[str]:
+    """A long line in pieces that end where its sentences do, so that a change in the middle of a text can be seen."""
+    if len(line) <= _LINE_CHARS:
+        return [line]
+    head, *rest = _PIECE.findall(line)
+    return [head, *(f"{CONTINUED}{piece}" for piece in rest)]
 
 
 def spelt_out(line: str) -> str:
@@ -132,6 +145,9 @@ class _Maker:
         self._live = live
         self._approved = {made.name: made.hash for made in decisions if made.approved}
         self._context = context
+        self._by_skeleton: dict[str, list[str]] = defaultdict(list)
+        for tool in live.snapshot.tools.values():
+            self._by_skeleton[skeleton(tool.name)].append(tool.id)
 
     def last(self, name: str) -> JsonObject | None:
         """The definition approved last under a name."""
@@ -146,8 +162,7 @@ class _Maker:
     def _twins(self, subject: Subject) -> tuple[str, ...]:
         if subject.kind != TOOL:
             return ()
-        mine, tools = skeleton(subject.name), self._live.snapshot.tools.values()
-        return tuple(other.id for other in tools if other.id != subject.id and skeleton(other.name) == mine)
+        return tuple(other for other in self._by_skeleton.get(skeleton(subject.name), ()) if other != subject.id)
 
     def scan(self, subject: Subject) -> Verdict:
         from toolrouter.guard.scan import scan_definition

@@ -201,7 +201,8 @@ class Bm25f:
             return np.zeros(0, np.int32)
         span = self._span(QueryTerm(word, known, 1.0))
         wanted = sum(1 << FIELDS.index(field) for field in fields)
-        return self._postings.rows[span][(self._postings.fields[span] & wanted) != 0]
+        found: NDArray[np.int32] = self._postings.rows[span][(self._postings.fields[span] & wanted) != 0]
+        return found
 
     def _span(self, term: QueryTerm) -> slice:
         return slice(int(self._postings.starts[term.term]), int(self._postings.starts[term.term + 1]))

@@ -95,9 +95,8 @@ def mapped(vector: Vectors, turn: Vectors | None) -> Vectors:
     """Return a unit vector moved by a linear map of itself, a unit vector again."""
     if turn is None:
         return vector
-    moved = vector + vector @ turn
-    found: Vectors = moved / max(float(np.linalg.norm(moved)), 1e-12)
-    return found
+    moved: Vectors = vector + vector @ turn
+    return moved / np.float32(max(float(np.linalg.norm(moved)), 1e-12))
 
 
 class _Model:

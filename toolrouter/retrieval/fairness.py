@@ -15,7 +15,7 @@ from toolrouter.index.words import words
 from toolrouter.types import Hit, Tool, ToolId
 
 SHARE: Final = 5
-"""A newcomer gets one slot of so many, and one in any case."""
+"""A newcomer gets one slot of so many. Of fewer it gets none where anybody else fits: one of three is a third."""
 BELIEVED: Final = 0.3
 """A newcomer's score up to here counts in any case."""
 RIVAL: Final = 0.15
@@ -50,7 +50,7 @@ def fair(ranked: Sequence[Hit], standing: Standing, server_of: Callable[[ToolId]
     if not standing.newcomers:
         return list(ranked)
     ids = {hit.id for hit in ranked}
-    slots = max(1, k // SHARE)
+    slots = k // SHARE
     shown: Counter[str] = Counter()
     first: list[Hit] = []
     held: list[Hit] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -36,6 +37,8 @@ MEANS: Final = {
     Ask.SAMPLING.value: "words of the model",
     Ask.ELICITATION.value: "something of the user",
 }
+NOTE_EVERY_S: Final = 60.0
+"""How often the audit log tells of one kind of refused question: one that never stops must not push out the rest."""
 MAX_FIELDS: Final = 64
 MAX_READ_CHARS: Final = 2_000
 _KINDS: Final = (
@@ -67,6 +70,7 @@ class Asking:
         """Who keeps the audit log; nobody at first."""
         self.refused: dict[str, set[str]] = defaultdict(set)
         """By server, the kinds of questions that the config does not allow and that it asked all the same."""
+        self._noted_at: dict[tuple[str, str], float] = {}
 
     def allowed(self, alias: str) -> frozenset[str]:
         return frozenset(ask.value for ask in self._settings().options(alias).allow_asking)
@@ -110,7 +114,9 @@ class Asking:
 
     def _note(self, alias: str, ability: str, *, new: bool) -> None:
         self.refused[alias].add(ability)
-        if self.audit is not None:
+        last, now = self._noted_at.get((alias, ability)), time.monotonic()
+        if self.audit is not None and (last is None or now - last >= NOTE_EVERY_S):
+            self._noted_at[alias, ability] = now
             self.audit({"kind": "asked", "server": alias, "decision": f"refused: {ability}"})
         if new:
             logger.warning("%s asks for %s, which is refused. %s", alias, MEANS[ability], hint(alias, [ability]))

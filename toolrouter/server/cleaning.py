@@ -1,11 +1,13 @@
 """Results without what no reader sees: terminal control, bidi overrides, and letters that only a model reads.
 
-Text is all that is touched, wherever in a result it stands; binary content is base64 and has nothing of the kind.
+Text is all that is touched, wherever in a result it stands, names of fields included: a model reads them too. Binary
+content is base64 and has nothing of the kind.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 MARK: Final = "toolrouter/removed"
 """In `_meta` of a result: how many characters were taken out."""
 SOURCE: Final = "toolrouter/server"
-_SAID: Final = ("content", "structuredContent", "contents", "messages", "description", "completion")
-"""The parts of results that are there to be read; tokens, addresses of pages and questions are not."""
+"""Whose result that was."""
+_OURS: Final = "toolrouter/"
+"""How what we say in `_meta` begins: a server has no say in it."""
+_OPAQUE: Final = frozenset({"requestState", "nextCursor", "inputRequests"})
+"""Tokens, which go back as they came, and questions, which are looked at where they are asked."""
 
 # Escape sequences whole (colours, cursor moves, titles, links), then every control but tab and line ends, the
 # embeddings, overrides and isolates of bidi text, and the tag and private variation letters.
@@ -34,25 +39,31 @@ _FLAG: Final = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039
 
 def cleaned(result: JsonObject, server: str) -> JsonObject:
     """Returns a result whose texts show all that is in them; the very same object when there is nothing to remove."""
-    said: JsonObject = {key: result[key] for key in _SAID if key in result}
-    clean, removed = clean_strings(said)
+    result = _without_claims(result)
+    clean, removed = clean_strings({key: value for key, value in result.items() if key not in _OPAQUE})
     if not removed:
         return result
-    meta = result.get("_meta")
+    meta = clean.get("_meta")
     marked = {**(meta if isinstance(meta, dict) else {}), MARK: removed, SOURCE: server}
-    return {**result, **clean, "_meta": marked}
+    return {**clean, **{key: result[key] for key in _OPAQUE & result.keys()}, "_meta": marked}
+
+
+def _without_claims(result: JsonObject) -> JsonObject:
+    meta = result.get("_meta")
+    if not isinstance(meta, dict) or not any(key.startswith(_OURS) for key in meta):
+        return result
+    return {**result, "_meta": {key: value for key, value in meta.items() if not key.startswith(_OURS)}}
 
 
 def clean_strings(root: JsonObject) -> tuple[JsonObject, int]:
-    """Returns a copy with every text in it cleaned, at whatever depth, and how many characters that took out.
-
-    Names of fields stay: whoever reads a value looks for it under the name it was sent by.
-    """
+    """Returns a copy with every text in it cleaned, at whatever depth, and how many characters that took out."""
     copy = dict(root)
     waiting: list[Any] = [copy]
     removed = 0
     while waiting:
         node = waiting.pop()
+        if isinstance(node, dict):
+            removed += _clean_names(node)
         for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
             if isinstance(value, str):
                 node[key], count = clean_text(value)
@@ -61,6 +72,26 @@ def clean_strings(root: JsonObject) -> tuple[JsonObject, int]:
                 node[key] = value.copy()
                 waiting.append(node[key])
     return copy, removed
+
+
+def _clean_names(node: JsonObject) -> int:
+    """Cleans the names of an object's fields in place. One that is another's name then gets a number."""
+    clean = {key: clean_text(key) for key in node}
+    removed = sum(count for _, count in clean.values())
+    if removed:
+        fields = list(node.items())
+        taken = {key for key, (_, count) in clean.items() if not count}
+        more: Counter[str] = Counter()
+        node.clear()
+        for key, value in fields:
+            shown, count = clean[key]
+            name = shown
+            while count and name in taken:
+                more[shown] += 1
+                name = f"{shown}_{more[shown] + 1}"
+            taken.add(name)
+            node[name] = value
+    return removed
 
 
 class CleanWords:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import anyio
 
+from toolrouter.config import Ask
 from toolrouter.errors import RpcError
 from toolrouter.server.asking import ABILITIES, Asking
 from toolrouter.server.cleaning import clean_strings
@@ -131,12 +132,13 @@ class Hosts:
             return
         if method == UPDATED:
             for on_update in list(self._watchers.get((alias, str(params.get("uri"))), ())):
-                await on_update(params)
+                await on_update(clean_strings(params)[0])
         elif method == MESSAGE:
             clean, _ = clean_strings(params)
             await self._tell_all(method, clean, lambda host: is_loud_enough(params, host.level))
-        elif method == ELICITED:
-            await self._tell_all(method, params, lambda host: "elicitation" in host.capabilities)
+        elif method == ELICITED and Ask.ELICITATION in self.asking.allowed(alias):
+            clean, _ = clean_strings(params)
+            await self._tell_all(method, clean, lambda host: "elicitation" in host.capabilities)
 
     async def _tell_all(self, method: str, params: JsonObject, wants: Callable[[Host], bool]) -> None:
         for host in [host for host in self._hosts if wants(host)]:

@@ -11,9 +11,11 @@ import anyio.to_thread
 
 from toolrouter.catalog.offers import Kind, Offer, fits_template, offers_of, qualified_uri, split_uri
 from toolrouter.errors import NotFound, RpcError, UpstreamError
+from toolrouter.guard.policy import permits_offer
 from toolrouter.ports import OnProgress
 from toolrouter.server.finding import MOST, OfferSearch
 from toolrouter.server.protocol import INVALID_PARAMS, RESOURCE_NOT_FOUND
+from toolrouter.server.words import said_of
 from toolrouter.types import JsonObject
 
 if TYPE_CHECKING:
@@ -118,15 +120,20 @@ class Offerings:
             self._links.popitem(last=False)
 
     def _may_read(self, alias: str, uri: str) -> bool:
-        """Not what is listed and not approved; and nothing of a server of which nothing is approved."""
+        """Not what is offered and not approved; and nothing of a server of which nothing is approved.
+
+        What a server does not list, it may serve all the same, as far as `allow` and `deny` let it.
+        """
         catalog = self._router.catalog
         server = catalog.servers.get(alias)
         visible = catalog.offers.get(alias, ())
         if server is None or not (visible or any(tool.server == alias for tool in catalog.visible)):
             return False
-        if any(offer.name == uri for offer in visible):
-            return True
-        return all(offer.name != uri for offer in offers_of(server) if offer.kind is not Kind.PROMPT)
+        if any(_covers(offer, uri) for offer in visible):
+            return not any(_is(offer, uri) and offer not in visible for offer in offers_of(server))
+        unlisted = Offer(Kind.RESOURCE, alias, uri, qualified_uri(alias, uri), {}, "")
+        permits = permits_offer(self._router.settings)
+        return permits(unlisted) and not any(_covers(offer, uri) for offer in offers_of(server))
 
     async def _prompt(self, name: object) -> Offer:
         if not isinstance(name, str):
@@ -165,7 +172,9 @@ class Offerings:
     ) -> JsonObject:
         try:
             return await self._router.forward(alias, method, params, on_progress, check)
-        except (UpstreamError, NotFound) as error:
+        except UpstreamError as error:
+            raise RpcError(INTERNAL_ERROR, said_of(error)) from error
+        except NotFound as error:
             raise RpcError(INTERNAL_ERROR, str(error)) from error
 
     def _unknown(self, uri: str) -> RpcError:
@@ -182,6 +191,15 @@ def _requalified(result: JsonObject, alias: str) -> JsonObject:
 def _with_qualified_uri(part: Any, alias: str) -> Any:
     uri = part.get("uri") if isinstance(part, dict) else None
     return {**part, "uri": qualified_uri(alias, uri)} if isinstance(uri, str) else part
+
+
+def _is(offer: Offer, uri: str) -> bool:
+    return offer.kind is Kind.RESOURCE and offer.name == uri
+
+
+def _covers(offer: Offer, uri: str) -> bool:
+    """Whether reading that URI is making use of this offer."""
+    return _is(offer, uri) or (offer.kind is Kind.TEMPLATE and (offer.name == uri or fits_template(offer.name, uri)))
 
 
 def _uri_of(block: JsonObject) -> object:

@@ -15,6 +15,7 @@ from toolrouter.server.hosts import UPDATED
 from toolrouter.server.offerings import INTERNAL_ERROR
 from toolrouter.server.protocol import INVALID_PARAMS, LISTS, SUBSCRIBED, SUBSCRIPTION_KEY, list_changed
 from toolrouter.server.router import Router
+from toolrouter.server.words import said_of
 from toolrouter.types import JsonObject
 
 MAX_WATCHED = 1_000
@@ -107,7 +108,9 @@ class Subscriptions:
             await self._router.fleet.watch(alias, own)
         except BaseException as error:
             self._router.hosts.unwatch(alias, own, on_update)
-            if isinstance(error, UpstreamError | NotFound):
+            if isinstance(error, UpstreamError):
+                raise RpcError(INTERNAL_ERROR, said_of(error)) from error
+            if isinstance(error, NotFound):
                 raise RpcError(INTERNAL_ERROR, str(error)) from error
             raise
         return alias, own, on_update

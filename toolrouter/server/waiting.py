@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MAX_SERVERS: Final = 3
 READ_CHARS: Final = 400
+MAX_READ: Final = 500
+"""So many waiting tools of one server are looked at: every search does it, while other hosts wait."""
 MIN_SHARE: Final = 0.5
 
 
@@ -21,17 +23,19 @@ def awaiting_review(
     catalog: Catalog, queries: Sequence[str], servers: Collection[str] | None, enabled: Collection[str]
 ) -> list[str]:
     """Returns a line for each server whose waiting tools share enough words with a query."""
-    waiting = [
-        tool
-        for tool in catalog.tools.values()
-        if tool.status in (Status.PENDING, Status.WITHDRAWN)
-        and tool.server in enabled
-        and (servers is None or tool.server.casefold() in {name.casefold() for name in servers})
-    ]
-    if not waiting:
-        return []
-    found = Counter(tool.server for tool in waiting if _might_serve(tool, queries))
-    return [_line(alias, count) for alias, count in found.most_common(MAX_SERVERS)]
+    wanted = None if servers is None else {name.casefold() for name in servers}
+    waiting: dict[str, list[Tool]] = defaultdict(list)
+    for tool in catalog.tools.values():
+        if tool.status in (Status.PENDING, Status.WITHDRAWN) and len(waiting[tool.server]) < MAX_READ:
+            waiting[tool.server].append(tool)
+    asked = [words for query in queries if (words := _asked(query))] if waiting else []
+    found = {
+        alias: sum(_might_serve(tool, asked) for tool in tools)
+        for alias, tools in waiting.items()
+        if alias in enabled and (wanted is None or alias.casefold() in wanted)
+    }
+    likely = sorted((alias for alias, count in found.items() if count), key=lambda alias: (-found[alias], alias))
+    return [_line(alias, found[alias]) for alias in likely[:MAX_SERVERS]]
 
 
 def _line(alias: str, count: int) -> str:
@@ -40,12 +44,14 @@ def _line(alias: str, count: int) -> str:
     return f"{tools} of server {alias} {await_} the user's review: ask them to run `toolrouter review {alias}`."
 
 
-def _might_serve(tool: Tool, queries: Sequence[str]) -> bool:
+def _asked(query: str) -> frozenset[str]:
     from toolrouter.index.words import STOP_WORDS, words  # searching is loaded when somebody searches
 
-    said = set(words(f"{tool.server} {tool.name} {tool.description[:READ_CHARS]}"))
-    for query in queries:
-        asked = {word for word in words(query) if word not in STOP_WORDS}
-        if asked and len(asked & said) >= MIN_SHARE * len(asked):
-            return True
-    return False
+    return frozenset(words(query)) - STOP_WORDS
+
+
+def _might_serve(tool: Tool, asked: Sequence[frozenset[str]]) -> bool:
+    from toolrouter.index.words import words
+
+    said = frozenset(words(f"{tool.server} {tool.name} {tool.description[:READ_CHARS]}"))
+    return any(len(each & said) >= MIN_SHARE * len(each) for each in asked)

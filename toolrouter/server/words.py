@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from toolrouter.catalog.signature import signature
 from toolrouter.errors import LoginNeeded, NotFound, UpstreamError, UpstreamTimeout
+from toolrouter.server.cleaning import clean_text
 from toolrouter.server.results import compact_json
+from toolrouter.telemetry.logs import Masking
 from toolrouter.types import Server, Tool
 
 ABOUT_CHARS = 60
@@ -62,10 +64,15 @@ def upstream_failure(tool: Tool, error: UpstreamError) -> str:
         advice = "It may have acted all the same: check before you repeat the call."
     else:
         advice = "Try once more; if it fails again, tell the user (`toolrouter doctor` finds the cause)."
-    cause = str(error).removeprefix(f"{tool.server}: ").rstrip(".")
+    cause = said_of(error).removeprefix(f"{tool.server}: ").rstrip(".")
     if f"`toolrouter login {tool.server}" in cause:
         advice = "Ask the user to run that, then call again."
     return f"{tool.id} gave no result. Server {tool.server}: {cause}. {advice} Other servers are not affected."
+
+
+def said_of(error: UpstreamError) -> str:
+    """The error for a model: it may quote what the server printed or answered, its secrets among it."""
+    return Masking()(clean_text(str(error))[0])
 
 
 def login_hint(alias: str) -> str:

@@ -76,7 +76,9 @@ class LineFormatter(logging.Formatter):
         when = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         extra = "".join(f"  {key}={value}" for key, value in _extra(record).items())
         text = f"{_message(record)}{extra}{_traceback(self, record)}"
-        return f"{when} {record.levelname.lower():8}{record.name}  {self.masking(text)}"
+        # What a server said steers no terminal, and none of its lines looks like one of ours.
+        shown = _escaped(self.masking(text), but="\n\t").replace("\n", "\n    ")
+        return f"{when} {record.levelname.lower():8}{record.name}  {shown}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -98,7 +100,7 @@ class JsonFormatter(logging.Formatter):
         traceback = _traceback(self, record)
         if traceback:
             fields["traceback"] = self.masking(traceback.lstrip("\n"))
-        return json.dumps(fields, ensure_ascii=False)
+        return _escaped(json.dumps(fields, ensure_ascii=False))
 
 
 def configure_logs(
@@ -150,6 +152,12 @@ def _install_file(root: logging.Logger, path: Path, masking: Masking, level: str
 class _QuietRotation(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """A full disk must not fill stderr with a traceback per record."""
+
+
+def _escaped(text: str, but: str = "") -> str:
+    """With what does not show written out as JSON does."""
+    unseen = {ord(char): json.dumps(char)[1:-1] for char in set(text) if not (char.isprintable() or char in but)}
+    return text.translate(unseen)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -23,6 +23,9 @@ LOOPBACK: Final = 0
 PRIVATE: Final = 1
 PUBLIC: Final = 2
 RESOLVE_TIMEOUT_S: Final = 10.0
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""Networks without IPv4 reach it by addresses that end in one of IPv4."""
 
 
 async def resolve(host: str, port: int) -> list[Address]:
@@ -37,11 +40,16 @@ async def resolve(host: str, port: int) -> list[Address]:
 
 def nearness(address: Address) -> int:
     """How near an address is: this machine, its networks, or the rest of the world."""
-    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    if mapped is not None:
-        return nearness(mapped)
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped or address.sixtofour
+        if address in _TRANSLATED:
+            mapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if mapped is not None:
+            return nearness(mapped)
     if address.is_loopback or address.is_unspecified:
         return LOOPBACK
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return PRIVATE  # also older ways to write an address of IPv4, which no honest name has
     return PUBLIC if address.is_global and not address.is_multicast else PRIVATE
 
 

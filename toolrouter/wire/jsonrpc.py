@@ -237,6 +237,8 @@ class Peer:
 
     def _fault(self, fault: LineFault) -> None:
         logger.debug("%s: %s", self.name, fault)
+        if (waiter := self._waiter_of(fault.answers)) is not None:
+            waiter.settle({}, UpstreamError(self.name, f"{self.name}: its answer cannot be read: {fault.reason}"))
         if self._on_fault is not None:
             self._on_fault(fault)
 

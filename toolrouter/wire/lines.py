@@ -7,6 +7,7 @@ that ends a connection: it becomes a `LineFault` between the messages.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +28,18 @@ class LineFault:
     reason: str
     excerpt: str = ""
 
+    answers: int | None = None
+    """The id of the request that the line answers, where that can be told."""
+
     def __str__(self) -> str:
         return f"{self.reason}: {self.excerpt!r}" if self.excerpt else self.reason
+
+
+_EDGE_BYTES = 256
+_ID_FIRST = re.compile(
+    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*"?([0-9]{1,15})"?\s*,\s*"(?:result|error|jsonrpc)"'
+)
+_ID_LAST = re.compile(rb'[,\s]"id"\s*:\s*"?([0-9]{1,15})"?\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 
 
 class LineReader:
@@ -43,6 +54,7 @@ class LineReader:
         self._max_bytes = max_bytes
         self._parts: list[bytes] = []
         self._size = 0
+        self._head = self._tail = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes | LineFault]:
         while chunk := await self._receive():
@@ -60,15 +72,17 @@ class LineReader:
     def _keep(self, part: bytes) -> None:
         self._size += len(part)
         if self._size > self._max_bytes:
+            self._head = self._head or (self._parts[0] if self._parts else part)[:_EDGE_BYTES]
+            self._tail = ((self._parts[-1] if self._parts else self._tail) + part)[-_EDGE_BYTES:]
             self._parts.clear()
         elif part:
             self._parts.append(part)
 
     def _take(self) -> bytes | LineFault:
-        size, parts = self._size, self._parts
-        self._size, self._parts = 0, []
+        size, parts, answers = self._size, self._parts, _answered(self._head, self._tail)
+        self._size, self._parts, self._head, self._tail = 0, [], b"", b""
         if size > self._max_bytes:
-            return LineFault(f"a line of {size:,} bytes is over the limit of {self._max_bytes:,}")
+            return LineFault(f"a line of {size:,} bytes is over the limit of {self._max_bytes:,}", answers=answers)
         return (parts[0] if len(parts) == 1 else b"".join(parts)).removeprefix(BOM).strip()
 
 
@@ -129,7 +143,13 @@ def _decode(line: bytes) -> Any:
         return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
-        return LineFault(reason, _excerpt(line))
+        return LineFault(reason, _excerpt(line), answers=_answered(line[:_EDGE_BYTES], line[-_EDGE_BYTES:]))
+
+
+def _answered(head: bytes, tail: bytes) -> int | None:
+    """The request of ours that a line answers which cannot be read: whoever waits for it must not wait for ever."""
+    found = _ID_FIRST.match(head) or _ID_LAST.search(tail)
+    return int(found[1]) if found else None
 
 
 def _checked(value: Any, line: bytes) -> JsonObject | LineFault:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from toolrouter.guard.scan.verdict import Tier
@@ -18,12 +19,20 @@ PREFIX_CHARS: Final = 4
 REACH_CHARS: Final = 160
 """How far from one of its words a signal reaches at most."""
 MAX_SPANS: Final = 400
-"""Matches of one signal that are looked at in one page; a page with more has been found out long before."""
+"""Matches of one signal that are looked at in one page."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SENTENCE_END: Final = re.compile(r"[.!?:] |[\n。\uff01\uff1f!?।؟]")
 _SENTENCE_BREAK: Final = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!etc)[.!?] |\n")
+_QUOTED: Final = re.compile(
+    r"\"[^\"\n]{1,240}\"|\u201c[^\u201d\n]{1,240}\u201d|`[^`\n]{1,240}`"
+    r"|(?<!\w)['\u2018][^'\u2019\n]{1,240}['\u2019](?!\w)"
+)
+_CLAUSE: Final = re.compile("[;:(!?.\u2013\u2014\uff1a\uff1b\uff08\u3002\u061b] ?\\Z")
+_COMMA: Final = re.compile("[,;:(!?.\u2013\u2014\uff0c\uff1a\uff1b\uff08\u3001\u3002\u060c\u061b] ?\\Z")
 _OTHER_SCRIPTS: Final = re.compile("[\u0370-\u1fff\u2e80-\uffdc]")
+_CONCRETE: Final = ("secret_path", "address", "outside", "in_field", "secrecy", "shell", "privilege", "must")
+"""What an order holds that is meant: an example says what is said, not where to put it."""
 Span = tuple[int, int]
 
 
@@ -83,7 +92,9 @@ class Rule:
     one_sentence: bool = False
     """Whether all of them must lie in one sentence."""
     unless: str = ""
-    """A signal around the match that makes it harmless, such as one that describes a detector."""
+    """A signal around the match that makes it harmless, such as one that describes a detector.
+
+    It does not where an order follows it outside of quotes: then a person is to look, whatever the tier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,9 @@ class Reader:
         self._words = index_words(self._low)
         self._is_foreign = vocabulary.is_foreign(self._low)
         self._spans: dict[str, list[Span]] = dict(given or {})
+        self._meant: list[Span] | None = None
+        self.is_flooded = False
+        """Whether something was said so often that what comes after was not looked at."""
 
     def spans(self, name: str) -> list[Span]:
         """Return where a signal stands, in order. Names that no vocabulary defines are found nowhere."""
@@ -132,17 +146,23 @@ class Reader:
     def matches(self, rules: Iterable[Rule]) -> Iterator[Match]:
         """Yield the first match of every rule that holds."""
         for rule in rules:
+            doubtful: Match | None = None
             for start, end in self._windows(rule):
-                if self._holds(rule, start, end):
-                    yield Match(rule, start, end)
+                if not self._holds(rule, start, end):
+                    continue
+                excused_at = self._excused_at(rule.unless, start, end) if rule.unless else None
+                if excused_at is None:
+                    doubtful = Match(rule, start, end)
                     break
+                if doubtful is None and self._is_told(rule.unless, min(excused_at, start), start, end):
+                    doubtful = Match(replace(rule, tier=Tier.REVIEW), start, end)
+            if doubtful:
+                yield doubtful
 
     def _holds(self, rule: Rule, start: int, end: int) -> bool:
         if rule.one_text and "\n" in self._text[start:end]:
             return False
-        if rule.one_sentence and _SENTENCE_END.search(self._text, start, end):
-            return False
-        return not rule.unless or not self._is_near(rule.unless, start, end)
+        return not (rule.one_sentence and _SENTENCE_END.search(self._text, start, end))
 
     def heaviest(self, weights: Mapping[str, float], within: int, least: float) -> tuple[float, int, int] | None:
         """Return weight, start and end of the passage that holds the most small signs, None below `least`."""
@@ -175,6 +195,7 @@ class Reader:
             for match in found.pattern.finditer(self._text if found.exact_case else self._low, first, last):
                 spans.append(match.span())
                 if len(spans) >= MAX_SPANS:
+                    self.is_flooded = True
                     return spans
         return spans
 
@@ -214,11 +235,39 @@ class Reader:
         else:
             yield from _close_together(every, rule.within)
 
-    def _is_near(self, name: str, start: int, end: int) -> bool:
-        """Whether a signal stands in the same sentence as the match, before it or around it."""
+    def _excused_at(self, name: str, start: int, end: int) -> int | None:
+        """Where a signal stands in the same sentence as the match, before it or in it; None where it does not."""
         first = max(0, start - 240)
         before = max((mark.start() for mark in _SENTENCE_BREAK.finditer(self._text, first, start)), default=first)
-        return any(max(before, first) <= at < end for at, _ in self.spans(name))
+        return next((at for at, _ in self.spans(name) if before <= at < end), None)
+
+    def _is_told(self, excuse: str, first: int, start: int, end: int) -> bool:
+        """Whether an excused match is an order all the same."""
+        if not self._signals[excuse].foreign:
+            return self._orders(first, end)
+        # Verbs give no hint in every language, but nobody says "detects: ignore this" or "for example, ignore this".
+        beside = any(0 < start - last <= 2 for _, last in self.spans(excuse))
+        return start > 0 and bool((_COMMA if beside else _CLAUSE).search(self._text, max(0, start - 2), start))
+
+    def _orders(self, start: int, end: int) -> bool:
+        """Whether somebody is told to do something there, and not in quotes or in an example that is labelled so."""
+        if self._meant is None:
+            quotes = islice(_QUOTED.finditer(self._low), MAX_SPANS)
+            said = [*(match.span() for match in quotes), *self._examples()]
+            orders = self.spans("order")
+            self._meant = [(at, last) for at, last in orders if not any(a < last <= b for a, b in said)]
+        return any(at < end and start < last for at, last in self._meant)
+
+    def _examples(self) -> Iterator[Span]:
+        """The rest of the sentence behind a label and an order, where it names neither a place nor a thing to take."""
+        begun = {at for at, _ in self.spans("order")}
+        for _, colon in self.spans("label"):
+            if colon - 1 in begun:
+                ended = _SENTENCE_BREAK.search(self._text, colon)
+                close = ended.start() if ended else len(self._text)
+                named = (at for name in _CONCRETE for at, _ in self.spans(name))
+                if "`" not in self._text[colon:close] and not any(colon <= at < close for at in named):
+                    yield colon, close
 
 
 def _close_together(every: list[list[Span]], within: int) -> Iterator[Span]:

@@ -68,7 +68,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("voice.system", _R, ("system_voice",), _VOICE, unless="labelled"),
     Rule("voice.system", _R, ("important_tag",), _VOICE),
     Rule("voice.system", _B, ("important_tag", "must"), _VOICE),
-    Rule("voice.system", _B, ("system_voice", "secrecy"), _VOICE, within=500),
+    Rule("voice.system", _B, ("system_voice", "secrecy"), _VOICE, within=500, unless="documented"),
     Rule("voice.system", _B, ("system_voice", "override"), _VOICE, within=300, unless="documented"),
     Rule("voice.system", _B, ("system_voice", "secret_path"), _VOICE, within=300, unless="documented"),
     Rule("voice.system", _B, ("system_voice", "send", "secret"), _VOICE, within=300, unless="documented"),
@@ -91,7 +91,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "voice.model", _R, ("model_addressed", "before_any"), "Gives orders to the model instead of describing a tool."
     ),
-    Rule("voice.authority", _R, ("authority",), _AUTHORITY, unless="labelled"),
+    Rule("voice.authority", _R, ("authority",), _AUTHORITY),
     Rule("voice.authority", _B, ("authority", "secrecy"), _AUTHORITY, unless="documented"),
     Rule("voice.model", _R, ("system_voice", "new_rules"), _VOICE, within=300, unless="documented"),
     # Secrecy toward the person

@@ -28,7 +28,7 @@ from toolrouter.guard.scan.verdict import Finding, Tier, Verdict, excerpt, judge
 from toolrouter.guard.scan.vocabulary import vocabulary
 from toolrouter.types import JsonObject, Tool, ToolId
 
-SCANNER_VERSION: Final = 1
+SCANNER_VERSION: Final = 2
 """Raised whenever a definition may get another verdict: part of every cache key."""
 
 Cache = MutableMapping[tuple[str, str], Verdict]
@@ -140,6 +140,8 @@ def _read(text: str, page: Page | None, subject: _Subject, rules: Iterable[Rule]
         place = page.where(start) if page else where
         why = "Holds several small signs of an order to the model, none of them decisive."
         yield Finding("suspicion", Tier.REVIEW, place, excerpt(text, start, end), why)
+    if reader.is_flooded:
+        yield Finding("size", Tier.REVIEW, where, "", "Repeats itself so often that it was not read to its end.")
     for link in _LINK.finditer(text):
         if _TO_BE_FILLED.search(link[1]):
             place = page.where(link.start()) if page else where
