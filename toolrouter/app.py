@@ -270,10 +270,9 @@ class Running:
         self._listed[listing.server.alias] = changes
         if changes:
             self._arrived.set()
-        self._audit_changes(changes)
-        if changes:
-            counts = len(changes.added), len(changes.changed), len(changes.removed)
+            counts = map(len, (changes.added, changes.changed, changes.removed))
             logger.info("tools of %s: %d added, %d changed, %d removed", listing.server.alias, *counts)
+        self._audit_changes(changes)
         if changes.problem:
             logger.warning("%s", changes.problem)
         self._catalog_changed()
@@ -284,8 +283,7 @@ class Running:
                 event = {"tool": tool.id, "server": tool.server, "hash": tool.hash, "decision": tool.status.value}
                 self.note({"kind": what, **event, "reason": tool.reason})
             if (more := len(tools) - NOTED_CHANGES) > 0:
-                server = tools[0].server
-                self.note({"kind": what, "tool": "", "server": server, "hash": "", "decision": f"{more} more"})
+                self.note({"kind": what, "tool": "", "server": tools[0].server, "hash": "", "decision": f"{more} more"})
 
     def note(self, event: JsonObject) -> None:
         """Puts one event into the audit log."""
@@ -299,8 +297,8 @@ class Running:
     def _on_state(self, alias: str, state: ServerState, error: str) -> None:
         known = self.catalog.snapshot.servers.get(alias) or Server(alias)
         if state is not ServerState.STARTING:
-            problem = error.removeprefix(f"{alias}: ")
-            logger.info("server %s is %s%s", alias, state.value, f": {problem}" if problem else "")
+            said = f"{state.value}: {error.removeprefix(f'{alias}: ')}" if error else state.value
+            logger.info("server %s is %s", alias, said)
         settled = state in {ServerState.FAILED, ServerState.RUNNING}
         if settled and known.error != error:
             self.late_writes.add(self._note_servers, replace(known, error=error))
