@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.fakes_embedding import HashEmbedder
 from tests.retrieval.making import TOOLS, make_index, make_tool
 from toolrouter.retrieval.candidates import gather
+from toolrouter.retrieval.cut import SPARED
+from toolrouter.retrieval.fairness import Standing
 from toolrouter.retrieval.fusion import GENERIC, load_fusion
 from toolrouter.retrieval.search import SearchAnswer, SearchOptions, make_requests, search
 from toolrouter.retrieval.search_index import SearchIndex
@@ -219,3 +221,16 @@ def test_a_lean_moves_the_ranking_towards_words_or_vectors_but_not_whether_it_an
 @pytest.mark.parametrize("lean", [-1.0, 1.0])
 def test_a_tool_called_by_name_comes_first_whatever_the_lean(index: SearchIndex, lean: float) -> None:
     assert search(index, ["stripe__create_refund"], replace(ALL, lean=lean)).hits[0].id == "stripe__create_refund"
+
+
+def test_a_newcomers_slot_takes_no_other_tools_place() -> None:
+    parts = ("votes", "labels", "history", "owner", "weight", "parent")
+    tools = [*TOOLS, *(make_tool("tracker", f"issue_{part}", f"The {part} of an issue") for part in parts)]
+    options = SearchOptions(min_score=0.3)
+    before = ids(search(make_index(tools), ["an issue"], options))
+    assert len(before) == SPARED
+    invaded = make_index([*tools, make_tool("new", "issue_all", "All of an issue")])
+    invaded.standing = Standing(frozenset({"new"}))
+    after = ids(search(invaded, ["an issue"], options))
+    assert "new__issue_all" in after
+    assert [tool for tool in after if tool != "new__issue_all"] == before

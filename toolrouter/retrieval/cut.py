@@ -23,13 +23,14 @@ def cut(
     min_score: float,
     token_budget: int,
     cost: Callable[[ToolId], int],
+    spared: int = SPARED,
     hopeless: float = HOPELESS,
 ) -> list[Hit]:
     """Return the leading hits that are worth their tokens; the first one that is, whatever it costs.
 
     None when the query as a whole is none that these tools serve: a hit's part `fit` says how far it is.
-    With `min_score` 0 nothing is judged: the ranking is cut by `k` and the budget alone. What is spared is still not
-    shown below `hopeless`.
+    With `min_score` 0 nothing is judged: the ranking is cut by `k` and the budget alone. The first `spared` are
+    shown whatever `min_score` is, but not below `hopeless`.
     """
     kept: list[Hit] = []
     spent = 0
@@ -37,15 +38,15 @@ def cut(
         return []
     for hit in hits[:k]:
         spent += cost(hit.id)
-        if hit.score < _floor(kept, min_score, hopeless) or (kept and spent > token_budget):
+        if hit.score < _floor(kept, min_score, spared, hopeless) or (kept and spent > token_budget):
             break
         kept.append(hit)
     return kept
 
 
-def _floor(kept: Sequence[Hit], min_score: float, hopeless: float) -> float:
+def _floor(kept: Sequence[Hit], min_score: float, spared: int, hopeless: float) -> float:
     if not min_score or not kept:
         return min_score
-    if len(kept) < SPARED:
+    if len(kept) < spared:
         return min(min_score, hopeless)
     return max(min_score, FAR_BELOW_BEST * kept[0].score)

@@ -233,15 +233,16 @@ def _named_first(index: SearchIndex, mentions: Sequence[Mention], ranked: list[H
 
 def _cut(index: SearchIndex, ranking: Sequence[Hit], options: SearchOptions) -> list[Hit]:
     ranking = fair(ranking, index.standing, index.server_of, options.k)
-    # One slot of five is a newcomer's only where five are shown.
-    beside_newcomer = any(index.server_of(hit.id) in index.standing.newcomers for hit in ranking[:SPARED])
+    # A newcomer's slot comes on top of the spared ones: it takes no other tool's place, and is one of at least five.
+    newcomers = sum(index.server_of(hit.id) in index.standing.newcomers for hit in ranking[:SPARED])
     return cut(
         ranking,
         k=options.k,
         min_score=options.min_score,
         token_budget=options.token_budget,
         cost=index.cost_tokens,
-        hopeless=0.0 if beside_newcomer else HOPELESS,
+        spared=SPARED + newcomers,
+        hopeless=0.0 if newcomers else HOPELESS,
     )
 
 
