@@ -212,9 +212,8 @@ def _require_pkce(metadata: Any) -> None:
         return
     if "S256" not in (metadata.code_challenge_methods_supported or ()):
         raise _Refused(
-            f"{metadata.issuer} does not say that it supports PKCE with S256 (`code_challenge_methods_supported` in its "
-            "metadata), and without it a login could be stolen. Whoever runs the server can have it said; till then, "
-            "a token in `headers` needs no login"
+            f"{metadata.issuer} does not say that it supports PKCE with S256, and without it a login could be stolen. "
+            "Its operator can: by `code_challenge_methods_supported` in its metadata. A token in `headers` needs none"
         )
 
 
