@@ -36,7 +36,8 @@ _ANY_UNSEEN: Final = re.compile(_LETTER)
 _UNSEEN: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]?"
     r"|\x9b[0-?]*[ -/]*[@-~]"
-    rf"|{_LETTER}"
+    # A letter for variants stays behind the ideograph that it belongs to: names of people and places need it.
+    rf"|{_LETTER}(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff][\U000e0100-\U000e01ef])"
 )
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{1,6}\U000e007f")
 
