@@ -219,3 +219,21 @@ def test_install_says_what_it_leaves_alone_beside_the_servers(
     assert done.status == 0, done.err
     assert [words for words in said if words not in done.err] == []
     assert ("which stay" in done.err or "mcp.allowed" in done.err) is bool(said)
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_doctor_warns_of_servers_that_came_after_install_and_not_of_those_that_have_to_stay(
+    shell: Shell, person: Surroundings
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = shell("doctor", "--no-connect", "--json").json
+        return [(each["outcome"], each["fix"]) for each in found if each["subject"] == "hosts"]
+
+    assert told() == [("ok", "")]
+    cursor(person).write_text(json.dumps({"mcpServers": {"bound": {"command": "b", "envFile": ".env"}}}))
+    assert shell("install", "cursor", "--yes").status == 0
+    assert told() == [("ok", "")]
+    document = json.loads(cursor(person).read_text())
+    document["mcpServers"]["fresh"] = {"command": "f"}
+    cursor(person).write_text(json.dumps(document))
+    assert told() == [("warning", "toolrouter install cursor")]
