@@ -24,18 +24,20 @@ def candidate_paths(environ: Mapping[str, str] = os.environ) -> list[str]:
     return [os.path.join(folder, name) for folder in folders for name in NAMES]
 
 
+def possible_configs(chosen: str | None = None, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Where the config is, or would be: the one that is named, else all candidates."""
+    named = chosen or environ.get("TOOLROUTER_CONFIG")
+    return [os.path.expanduser(named)] if named else candidate_paths(environ)
+
+
 def config_path(chosen: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
     """The config to use. Raises ConfigError when there is none."""
-    named = chosen or environ.get("TOOLROUTER_CONFIG")
-    if named:
-        named = os.path.expanduser(named)
-        if os.path.isfile(named):
-            return named
-        raise ConfigError(_no_such_file(named, "--config" if chosen else "TOOLROUTER_CONFIG"))
-    looked = candidate_paths(environ)
+    looked = possible_configs(chosen, environ)
     for path in looked:
         if os.path.isfile(path):
             return path
+    if chosen or environ.get("TOOLROUTER_CONFIG"):
+        raise ConfigError(_no_such_file(looked[0], "--config" if chosen else "TOOLROUTER_CONFIG"))
     places = "\n".join(f"  {path}" for path in looked)
     raise ConfigError(
         f"No config found. Looked for\n{places}\nMake one with `toolrouter init`, or name one with --config FILE."
@@ -45,30 +47,33 @@ def config_path(chosen: str | None = None, environ: Mapping[str, str] = os.envir
 def others_may_write(path: str) -> str:
     """Who besides the user can change a file or folder, as a clause; empty when nobody can, or nobody can tell.
 
-    Root is trusted, and so is the group that some systems make for each user alone. Raises OSError.
+    Root is trusted, and so is the group that some systems make for each user alone. Whose a folder is that root uses
+    is no matter: in containers it is the person's who mounted it. Raises OSError.
     """
     if sys.platform == "win32":
         return ""
     status = os.stat(path)
-    if status.st_uid not in (os.getuid(), 0):
+    if os.getuid() and status.st_uid not in (os.getuid(), 0):
         return f"{path} belongs to another user (uid {status.st_uid})"
     if status.st_mode & stat.S_IWOTH:
         return f"anyone can write to {path}"
-    if status.st_mode & stat.S_IWGRP and not _is_users_own_group(status.st_gid):
+    users = {os.getuid(), status.st_uid}
+    if status.st_mode & stat.S_IWGRP and status.st_gid and not any(_has_alone(uid, status.st_gid) for uid in users):
         return f"the group {status.st_gid} can write to {path}"
     return ""
 
 
-def _is_users_own_group(gid: int) -> bool:
+def _has_alone(uid: int, gid: int) -> bool:
+    """Whether nobody is in a group but the user it is named after; where names are not known, after the number."""
     if sys.platform == "win32":
         return False
     import grp
     import pwd
 
     try:
-        group, user = grp.getgrgid(gid), pwd.getpwuid(os.getuid())
+        group, user = grp.getgrgid(gid), pwd.getpwuid(uid)
     except KeyError:
-        return False
+        return gid == uid
     return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from toolrouter.catalog.store import MAX_USES, SqliteStore, open_store
 from toolrouter.config import TrustMode
 from toolrouter.errors import StoreError
 from toolrouter.guard.admission import admitter
+from toolrouter.places import others_may_write
 from toolrouter.types import Server, Status
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
@@ -82,16 +84,44 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int
 
 @posix
 @pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
-def test_a_folder_of_somebody_else_or_of_a_group_is_not_used(tmp_path: Path):
+def test_a_folder_of_somebody_else_or_of_a_group_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     os.chown(tmp_path, 12_345, -1)
-    with pytest.raises(StoreError, match="belongs to another user"):
-        open_store(tmp_path)
+    with monkeypatch.context() as as_user:
+        as_user.setattr(os, "getuid", lambda: 54_321)
+        with pytest.raises(StoreError, match=r"belongs to another user .*prove nothing; name a folder of your own"):
+            open_store(tmp_path)
     os.chown(tmp_path, os.getuid(), 12_345)
     tmp_path.chmod(0o770)
     with pytest.raises(StoreError, match="the group 12345 can write"):
         open_store(tmp_path)
     tmp_path.chmod(0o750)
     open_store(tmp_path).close()
+
+
+@posix
+@pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(("uid", "gid", "mode"), [(12_345, 12_345, 0o775), (12_345, 54_321, 0o755), (0, 0, 0o770)])
+def test_root_uses_the_folder_that_somebody_mounted_into_a_container(tmp_path: Path, uid: int, gid: int, mode: int):
+    os.chown(tmp_path, uid, gid)
+    tmp_path.chmod(mode)
+    open_store(tmp_path).close()
+
+
+@posix
+@pytest.mark.parametrize(("member", "used"), [([], True), (["anna"], True), (["anna", "bob"], False)])
+def test_a_group_that_is_the_users_alone_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: list[str], *, used: bool
+):
+    import grp
+    import pwd
+
+    user, group = SimpleNamespace(pw_name="anna"), SimpleNamespace(gr_name="anna", gr_mem=member)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: user)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: group)
+    if tmp_path.stat().st_gid == 0:  # root's own group is trusted in any case
+        os.chown(tmp_path, -1, 12_345)
+    tmp_path.chmod(0o775)
+    assert (others_may_write(str(tmp_path)) == "") is used
 
 
 @posix

@@ -181,3 +181,59 @@ def test_the_command_that_is_written_can_be_run(monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "toolrouter").touch()
     (tmp_path / "toolrouter.exe").touch()
     assert Path(launch_words(tmp_path / "c.json")[0][0]).stem == "toolrouter"
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize(
+    ("host", "document", "said"),
+    [
+        (
+            "claude-code",
+            {"projects": {"/work/a": {"mcpServers": {"local": {"command": "x"}}}, "/work/b": {"mcpServers": {}}}},
+            ["  the project /work/a has servers of its own, which stay: local.\n"],
+        ),
+        (
+            "gemini-cli",
+            {
+                "mcp": {"allowed": ["git"], "excluded": ["web"]},
+                "mcpServers": {"git": {"command": "g"}, "web": {"command": "w"}},
+            },
+            ["keeps toolrouter from being started", '`"disabled": true` for web.'],
+        ),
+        ("gemini-cli", {"mcp": {"allowed": "all", "excluded": ["x"]}, "mcpServers": {"git": {"command": "g"}}}, []),
+        ("amazon-q", {}, ["default.json has servers of its own, which stay: docs."]),
+    ],
+)
+def test_install_says_what_it_leaves_alone_beside_the_servers(
+    shell: Shell, person: Surroundings, host: str, document: dict[str, object], said: list[str]
+) -> None:
+    path = HOSTS[host].config_file(person)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+    if host == "amazon-q":
+        agent = path.parent / "agents" / "default.json"
+        agent.parent.mkdir()
+        agent.write_text(json.dumps({"mcpServers": {"docs": {"command": "d"}}}))
+        agent.with_name("broken.json").write_text("{")
+    done = shell("install", host, "--yes")
+    assert done.status == 0, done.err
+    assert [words for words in said if words not in done.err] == []
+    assert ("which stay" in done.err or "mcp.allowed" in done.err) is bool(said)
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_doctor_warns_of_servers_that_came_after_install_and_not_of_those_that_have_to_stay(
+    shell: Shell, person: Surroundings
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = shell("doctor", "--no-connect", "--json").json
+        return [(each["outcome"], each["fix"]) for each in found if each["subject"] == "hosts"]
+
+    assert told() == [("ok", "")]
+    cursor(person).write_text(json.dumps({"mcpServers": {"bound": {"command": "b", "envFile": ".env"}}}))
+    assert shell("install", "cursor", "--yes").status == 0
+    assert told() == [("ok", "")]
+    document = json.loads(cursor(person).read_text())
+    document["mcpServers"]["fresh"] = {"command": "f"}
+    cursor(person).write_text(json.dumps(document))
+    assert told() == [("warning", "toolrouter install cursor")]

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.conftest import ROOT, Home, alive, eventually, stub
+from tests.daemon.conftest import PATIENCE_S, ROOT, Home, alive, eventually, stub
 from toolrouter import __version__
 from toolrouter.cli.checks import _daemon
+from toolrouter.daemon.joining import ask
+from toolrouter.daemon.place import FileLock
 from toolrouter.settings_file import load_settings
 
 ASKER = ROOT / "tests" / "upstreams_stub" / "asker.py"
@@ -117,6 +119,18 @@ def test_each_host_may_be_shown_something_else(home: Home) -> None:
     assert "stub__echo" not in few.tools()
 
 
+def test_a_daemon_whose_config_is_gone_is_still_found_and_stopped(home: Home) -> None:
+    home.host().initialize()
+    daemon = home.daemon()
+    home.config.unlink()
+    assert str(daemon) in home.run("status").stderr
+    assert f"process {daemon}" in home.run("stop").stderr
+    eventually(lambda: not alive(daemon))
+    missing = home.run("status")
+    assert missing.returncode == 1
+    assert "--config" in missing.stderr
+
+
 def test_a_config_that_cannot_be_used_is_said_and_nothing_runs(home: Home) -> None:
     home.config.write_text("{", encoding="utf-8")
     host = home.host()
@@ -146,6 +160,7 @@ def test_a_daemon_of_an_older_version_is_replaced(home: Home) -> None:
     early = home.host_in(old).initialize("early")
     first = home.daemon()
     assert (home.status() or {})["version"] == "0.0.9"
+    early.search("echo")  # whoever comes while it still loads may find it too busy to answer, and serve by itself
     home.environ["PYTHONPATH"] = new
     late = home.host().initialize("late")
     assert "search_tools" in late.tools()
@@ -155,6 +170,21 @@ def test_a_daemon_of_an_older_version_is_replaced(home: Home) -> None:
     assert home.daemon() != first
     assert (home.status() or {})["version"] == __version__
     eventually(lambda: not alive(first))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sockets are files on POSIX")
+def test_a_daemon_that_is_slow_to_leave_takes_nothing_from_its_successor(home: Home) -> None:
+    busy = home.host().initialize()
+    first = home.daemon()
+    busy.start_call("stub__slow", {"steps": 200, "each_s": 0.2})
+    eventually(lambda: (home.status() or {"servers": {}})["servers"].get("stub", {}).get("state") == "running")
+    address = Path(str(eventually(home.place.read_record)["address"]))
+    ask(home.place, "stop")
+    successors = FileLock(home.place.life_lock)
+    assert successors.acquire(PATIENCE_S)
+    assert alive(first)
+    assert not address.exists(), "it would remove the next one's, which has the same name"
+    successors.release()
 
 
 def test_the_servers_of_one_config_are_not_those_of_another(home: Home) -> None:

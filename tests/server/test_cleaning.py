@@ -22,6 +22,9 @@ TAGS = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")
         ("safe\u202egnp.exe\u2066x\u2069", "safegnp.exex"),
         (f"hello{TAGS}", "hello"),
         ("a\U000e0101b", "ab"),
+        ("\u845b\U000e0100\u57ce \u8fbb\U000e0101", None),
+        ("\u845b\U000e0100\U000e0101\U000e0102", "\u845b\U000e0100"),
+        ("\U000e0100\u845b", "\u845b"),
         ("line\r\n\tnext", "line\r\n\tnext"),
         ("\u05e9\u200f\u05dc \u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f4bb \u2764\ufe0f", None),
         ("\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", None),
@@ -127,3 +130,12 @@ def test_a_clean_result_is_passed_on_as_it_is(result: dict[str, object]) -> None
 def test_cleaning_takes_linear_time() -> None:
     for hostile in ("\x1b]" * 50_000, "\x1b[" * 50_000, "\x1b[0" * 50_000, "\U0001f3f4\U000e0067" * 50_000):
         clean_text(hostile)
+
+
+def test_a_result_in_which_nothing_hides_is_the_very_same_object() -> None:
+    odd = "\t\r\n \ufeff\u00ad\u2028 \u05e9\u200f\u05dc \ud800 \U0001f469\u200d\U0001f4bb\U0001f3f4\U000e0067\U000e007f"
+    sent: JsonObject = {
+        "content": [{"type": "text", "text": odd}],
+        "structuredContent": {odd: [odd, {"x": [odd]}, 1, None]},
+    }
+    assert cleaned(sent, "s") is sent

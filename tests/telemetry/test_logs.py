@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from toolrouter.cli.output import printable
 from toolrouter.telemetry.logs import MASK, Masking, configure_logs
 
 logger = logging.getLogger("toolrouter.test")
@@ -65,6 +66,27 @@ def test_what_a_server_said_steers_no_terminal_and_forges_no_line(
         assert not {"\x1b", "\x9b", "\u202e", "\U000e0041"} & set(written)
         assert "dead\\u001b[2J\\u009b1m\\u202e\\udb40\\udc41é" in written
     assert [line[0] for line in shown.splitlines()[1:]] == [" "]
+    assert records(tmp_path)[0]["message"] == f"s: {said}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "не найден",
+        "見つかりません\u3000もう一度",
+        "10\xa0000\u202f€ à payer",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "👩\u200d🔬 🇩🇪 👍🏽 ☁\ufe0f",
+        "a\tb",
+    ],
+)
+def test_words_of_any_language_are_logged_as_they_are(
+    said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(home=tmp_path)
+    logger.warning("s: %s", said)
+    assert f"s: {said}\n" in capsys.readouterr().err
+    assert printable(said) == said
     assert records(tmp_path)[0]["message"] == f"s: {said}"
 
 

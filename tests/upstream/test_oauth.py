@@ -333,13 +333,18 @@ async def test_a_forged_answer_at_the_redirect_address_neither_logs_in_nor_ends_
             assert stored(store).access_token
 
 
-@pytest.mark.parametrize("methods", [["plain"], None])
-async def test_an_issuer_without_pkce_is_not_logged_in_to(tmp_path: Path, methods: list[str] | None) -> None:
+@pytest.mark.parametrize(
+    ("methods", "settings"),
+    [(["plain"], OAuthSettings()), (None, OAuthSettings()), (None, OAuthSettings(client_id="registered-by-hand"))],
+)
+async def test_an_issuer_without_pkce_is_not_logged_in_to(
+    tmp_path: Path, methods: list[str] | None, settings: OAuthSettings
+) -> None:
     issuer = Issuer(pkce_methods=methods)
     with anyio.fail_after(120):
         async with protected(issuer) as url:
             with pytest.raises(UpstreamError, match="S256"):
-                await logged_in(tmp_path, url, show=nobody)
+                await logged_in(tmp_path, url, choice=settings, show=nobody)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +354,11 @@ async def test_an_issuer_without_pkce_is_not_logged_in_to(tmp_path: Path, method
         (401, "no words", True),
         (200, {"error": "bad_refresh_token"}, True),
         (403, "<html>a firewall</html>", False),
+        (403, {"error": "blocked by policy"}, False),
+        (403, {"error": "invalid_grant"}, True),
         (429, "later", False),
+        (429, {"error": "too_many_requests"}, False),
+        (404, {"error": {"message": "no such page"}}, False),
         (400, {"error": "temporarily_unavailable"}, False),
         (503, {"error": "x"}, False),
     ],

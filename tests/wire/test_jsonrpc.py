@@ -121,6 +121,21 @@ async def test_an_answer_that_cannot_be_read_ends_its_request_at_once(head: str,
         assert "its answer cannot be read" in str(call.outcome)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'DEBUG received {"jsonrpc":"2.0","method":"tools/call","params":{},"id":1}',
+        '{"id":1,"jsonrpc":"2.0","method":"sampling/createMessage","params":{"a":"%s"}}' % ("x" * 5_000),
+        '{"jsonrpc":"2.0","method":"sampling/createMessage","params":{"a":"%s"},"id":1}' % ("x" * 5_000),
+        '{"level":"info","tool":"echo", "id": 1}}',
+    ],
+)
+async def test_what_only_holds_the_id_of_a_request_does_not_answer_it(line: str) -> None:
+    (fault,) = [each async for each in read_messages(_chunks(line.encode()), 4_000)]
+    assert isinstance(fault, LineFault)
+    assert fault.answers is None
+
+
 def _chunks(line: bytes) -> Callable[[], Any]:
     pieces = [line[at : at + 1_000] for at in range(0, len(line), 1_000)]
 

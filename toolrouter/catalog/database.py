@@ -123,7 +123,8 @@ def _prepare(home: Path, path: Path) -> None:
     except OSError as error:
         raise StoreError(f"the folder {home} for toolrouter's state cannot be made: {error}") from error
     if others:
-        fix = f"run `chmod 700 {home}`, or name a folder of your own in TOOLROUTER_HOME"
+        chmod = f"run `chmod 700 {home}`, or " if "can write" in others else ""
+        fix = f"{chmod}name a folder of your own in TOOLROUTER_HOME"
         raise StoreError(f"{others}, so approvals in it prove nothing; {fix}")
     if path.is_symlink():
         raise StoreError(f"{path} is a link; put the state in a folder of its own (TOOLROUTER_HOME)")

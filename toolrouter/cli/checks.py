@@ -152,8 +152,9 @@ def _hosts() -> Iterator[Finding]:
             continue  # `toolrouter install` says what is wrong with it
         if own := [*found.taken, *found.left]:
             detail = f"{host.title} starts servers of its own: {one_line(', '.join(own), 400)}"
-            outcome = "warning" if found.ours else "ok"
-            yield Finding("hosts", outcome, detail, f"toolrouter install {host.id}" if found.ours else "")
+            came_later = found.ours and found.taken  # what was left there on install has to stay
+            outcome, fix = ("warning", f"toolrouter install {host.id}") if came_later else ("ok", "")
+            yield Finding("hosts", outcome, detail, fix)
 
 
 def _tokenizer() -> Finding:
@@ -174,7 +175,8 @@ def _home() -> Finding:
         fix = "make the folder writable, or set TOOLROUTER_HOME to another one"
         return Finding("state", "problem", f"{home}: {error.strerror or error}", fix)
     if others:
-        fix = f"chmod 700 {home}, or name a folder of your own in TOOLROUTER_HOME; then review what is approved"
+        chmod = f"chmod 700 {home}, or " if "can write" in others else ""
+        fix = f"{chmod}name a folder of your own in TOOLROUTER_HOME; then review what is approved"
         return Finding("state", "problem", f"{others}: whoever can write there can approve", fix)
     if not os.access(home, os.W_OK):
         return Finding("state", "problem", f"{home} cannot be written", "make it writable, or set TOOLROUTER_HOME")

@@ -120,12 +120,14 @@ def _readable(hosts: Sequence[Host]) -> tuple[list[Host], int]:
 
 
 def _say_what_moves(plan: HostPlan) -> None:
+    from toolrouter.hosts.beside import beside
+
     host, servers = plan.before.host, plan.servers
     moved = ", ".join(name if name == alias else f"{name} (as {alias})" for name, alias in plan.aliases.items())
     say(f"{host.title} ({plan.before.path}): " + (f"takes over {moved}." if moved else "has no servers to take over."))
     for name, reason in servers.left.items():
         say(f"  {name}: stays there, {reason}.")
-    for note in plan.notes:
+    for note in (*plan.notes, *beside(plan.before)):
         say(f"  {note}.")
 
 

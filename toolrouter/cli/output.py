@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from toolrouter.telemetry.logs import is_shown
+
 _NO_END = 100_000
 """Columns of what is no terminal: there nothing is folded."""
 
@@ -19,7 +21,7 @@ def print_json(value: Any) -> None:
     What does not show is escaped: people look at it in terminals all the same.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    unseen = {ord(char): json.dumps(char)[1:-1] for char in set(text) if not (char.isprintable() or char == "\n")}
+    unseen = {ord(char): json.dumps(char)[1:-1] for char in set(text) if not (is_shown(char) or char == "\n")}
     sys.stdout.flush()
     sys.stdout.buffer.write(text.translate(unseen).encode() + b"\n")
     sys.stdout.flush()
@@ -60,7 +62,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
 
 def printable(text: str) -> str:
     """`text` without control characters, so that no server can move the cursor of a terminal."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+    return "".join(letter if is_shown(letter) or letter in "\n\t" else " " for letter in text)
 
 
 def one_line(text: str, most: int = 160) -> str:

@@ -8,8 +8,8 @@ import time
 from toolrouter.daemon.greeting import Refused
 from toolrouter.daemon.joining import ask
 from toolrouter.daemon.place import FileLock, Place
-from toolrouter.errors import ToolrouterError
-from toolrouter.places import config_path, home_path
+from toolrouter.errors import ConfigError, ToolrouterError
+from toolrouter.places import config_path, home_path, possible_configs
 from toolrouter.types import JsonObject
 
 STATUS_S = 5.0
@@ -22,8 +22,15 @@ class DaemonError(ToolrouterError):
 
 
 def find_place(config: str | None) -> Place:
-    """Where the daemon of this config is found, if there is one. Raises ConfigError."""
-    return Place(home_path(), config_path(config))
+    """Where the daemon of this config is found, if there is one; it may outlive the config. Raises ConfigError."""
+    try:
+        return Place(home_path(), config_path(config))
+    except ConfigError:
+        for path in possible_configs(config):
+            place = Place(home_path(), path)
+            if place.read_record() is not None:
+                return place
+        raise
 
 
 def daemon_status(place: Place) -> JsonObject | None:

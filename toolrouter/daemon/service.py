@@ -59,6 +59,8 @@ async def serve(place: Place, watch: ConfigWatch, lock: FileLock, ready: Callabl
                     await service.finishing.wait()
                     # Whoever comes now starts another daemon; who is here gets the last answers.
                     await listener.aclose()
+                    # Before the lock: the next daemon's socket has this one's name.
+                    await _remove_socket_file(address)
                     service.remove_record()
                     lock.release()
                     with anyio.move_on_after(LAST_ANSWERS_S):
@@ -276,6 +278,9 @@ async def _listening(place: Place) -> AsyncIterator[tuple[str | int, Any]]:
     address, listening = opened
     async with listening:
         yield address, listening
+
+
+async def _remove_socket_file(address: str | int) -> None:
     if isinstance(address, str):
         with contextlib.suppress(OSError):
             await anyio.Path(address).unlink()

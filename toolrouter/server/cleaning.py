@@ -29,10 +29,15 @@ _OPAQUE: Final = frozenset({"requestState", "nextCursor", "inputRequests"})
 
 # Escape sequences whole (colours, cursor moves, titles, links), then every control but tab and line ends, the
 # embeddings, overrides and isolates of bidi text, and the tag and private variation letters.
+_LETTER: Final = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+)
+_ANY_UNSEEN: Final = re.compile(_LETTER)
 _UNSEEN: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]?"
     r"|\x9b[0-?]*[ -/]*[@-~]"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+    # A letter for variants stays behind the ideograph that it belongs to: names of people and places need it.
+    rf"|{_LETTER}(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff][\U000e0100-\U000e01ef])"
 )
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{1,6}\U000e007f")
 
@@ -56,7 +61,12 @@ def _without_claims(result: JsonObject) -> JsonObject:
 
 
 def clean_strings(root: JsonObject) -> tuple[JsonObject, int]:
-    """Returns a copy with every text in it cleaned, at whatever depth, and how many characters that took out."""
+    """Returns `root` with every text in it cleaned, at whatever depth, and how many characters that took out.
+
+    Where something is taken out it is a copy.
+    """
+    if not _holds_unseen(root):
+        return root, 0
     copy = dict(root)
     waiting: list[Any] = [copy]
     removed = 0
@@ -72,6 +82,22 @@ def clean_strings(root: JsonObject) -> tuple[JsonObject, int]:
                 node[key] = value.copy()
                 waiting.append(node[key])
     return copy, removed
+
+
+def _holds_unseen(root: JsonObject) -> bool:
+    """Whether there may be something to take out. Nearly always not, and results may be large: nothing is copied."""
+    waiting: list[Any] = [root]
+    while waiting:
+        node = waiting.pop()
+        texts: list[str] = list(node) if isinstance(node, dict) else []
+        for value in node.values() if isinstance(node, dict) else node:
+            if isinstance(value, str):
+                texts.append(value)
+            elif isinstance(value, (dict, list)):
+                waiting.append(value)
+        if _may_hide("".join(texts)):  # most nodes hold many short ones
+            return True
+    return False
 
 
 def _clean_names(node: JsonObject) -> int:
@@ -129,9 +155,13 @@ def _clean_progress(on_progress: OnProgress) -> OnProgress:
     return tell
 
 
+def _may_hide(text: str) -> bool:
+    return not (text.isascii() and text.isprintable()) and _ANY_UNSEEN.search(text) is not None
+
+
 def clean_text(text: str) -> tuple[str, int]:
     """Returns a text without what does not show, and how many characters that were."""
-    if text.isascii() and text.isprintable():
+    if not _may_hide(text):
         return text, 0
     # The flags of Scotland, England and Wales are spelt with tag letters.
     flags = [found.span() for found in _FLAG.finditer(text)]

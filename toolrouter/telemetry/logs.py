@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from unicodedata import category
 
 MASK = "***"
 _LARGEST_FILE = 5 * 2**20
@@ -154,9 +155,14 @@ class _QuietRotation(RotatingFileHandler):
         """A full disk must not fill stderr with a traceback per record."""
 
 
+def is_shown(char: str) -> bool:
+    """Whether a person sees it, or others look wrong without it: blanks of all scripts, joiners of letters."""
+    return char.isprintable() or char in "\u200c\u200d" or category(char) == "Zs"
+
+
 def _escaped(text: str, but: str = "") -> str:
     """With what does not show written out as JSON does."""
-    unseen = {ord(char): json.dumps(char)[1:-1] for char in set(text) if not (char.isprintable() or char in but)}
+    unseen = {ord(char): json.dumps(char)[1:-1] for char in set(text) if not (is_shown(char) or char in but)}
     return text.translate(unseen)
 
 

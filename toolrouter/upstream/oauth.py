@@ -23,6 +23,11 @@ from toolrouter.upstream.reach import reaching
 logger = logging.getLogger(__name__)
 
 RENEW_TIMEOUT_S = 20.0
+_FOR_GOOD = {
+    *("invalid_request", "invalid_client", "invalid_grant"),
+    *("unauthorized_client", "unsupported_grant_type", "invalid_scope"),
+}
+"""What issuers refuse with (RFC 6749, 5.2)."""
 _FOR_ANOTHER_TIME = {"temporarily_unavailable", "server_error", "slow_down"}
 _SCOPES = re.compile(r'scope="([\w.:/*+ -]{1,300})"', re.ASCII)
 EARLY_S = 60.0
@@ -151,15 +156,18 @@ async def renew(login: Login) -> Login:
 def _refusal(response: httpx2.Response) -> str:
     """Why the issuer will not renew it ever again; empty for an answer that says nothing of the kind.
 
-    A firewall's 403 is no word of the issuer's: a login is not thrown away for it. Some issuers refuse with 200.
+    A firewall's 403 and a limit's 429 are no such words, in JSON or not: a login is not thrown away for them. Some
+    issuers refuse with 200, in words of their own.
     """
     try:
-        said = response.json().get("error")
+        said = str(response.json().get("error") or "")
     except (ValueError, AttributeError):
-        said = None
-    if said in _FOR_ANOTHER_TIME:
-        return ""
-    return str(said) if said and response.status_code < 500 else "refused" if response.status_code in {400, 401} else ""
+        said = ""
+    if said in _FOR_GOOD:
+        return said if response.status_code < 500 else ""
+    if response.status_code in {400, 401} or (response.is_success and said):
+        return "" if said in _FOR_ANOTHER_TIME else said or "refused"
+    return ""
 
 
 async def ask_issuer(login: Login, endpoint: str, form: Mapping[str, str]) -> httpx2.Response:

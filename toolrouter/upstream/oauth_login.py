@@ -158,7 +158,7 @@ def _provider(url: str, settings: OAuthSettings, memory: _Memory, person: _Perso
 
     class Provider(OAuthClientProvider):
         async def _perform_authorization_code_grant(self) -> tuple[str, str]:
-            _require_pkce(self.context.oauth_metadata, known_by_hand=bool(settings.client_id))
+            _require_pkce(self.context.oauth_metadata)
             if settings.scope:  # the SDK takes what the server names, whatever it was given
                 self.context.client_metadata.scope = settings.scope
             return await super()._perform_authorization_code_grant()
@@ -206,18 +206,14 @@ def _login(provider: Any, memory: _Memory) -> Login:
     return granted(login, memory.tokens.model_dump(mode="json", exclude_none=True))
 
 
-def _require_pkce(metadata: Any, *, known_by_hand: bool) -> None:
-    """MCP has clients refuse an issuer that does not name S256; some have it and do not say so.
-
-    Where a person registered the client by hand, silence is not taken for a no.
-    """
+def _require_pkce(metadata: Any) -> None:
+    """MCP has clients refuse an issuer that does not name S256, also one that names no method at all."""
     if metadata is None:  # servers of 2025-03-26 have no metadata
         return
-    methods = metadata.code_challenge_methods_supported
-    if "S256" not in (methods or ()) and not (methods is None and known_by_hand):
+    if "S256" not in (metadata.code_challenge_methods_supported or ()):
         raise _Refused(
             f"{metadata.issuer} does not say that it supports PKCE with S256, and without it a login could be stolen. "
-            "If you know that it does, register a client there and set `oauth.client_id`"
+            "Its operator can: by `code_challenge_methods_supported` in its metadata. A token in `headers` needs none"
         )
 
 

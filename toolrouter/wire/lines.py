@@ -36,9 +36,9 @@ class LineFault:
 
 
 _EDGE_BYTES = 256
-_ID_FIRST = re.compile(
-    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*"?([0-9]{1,15})"?\s*,\s*"(?:result|error|jsonrpc)"'
-)
+_VERSION = rb'(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?'
+_ID_FIRST = re.compile(rb'\s*\{\s*%b"id"\s*:\s*"?([0-9]{1,15})"?\s*,\s*%b"(?:result|error)"\s*:' % (_VERSION, _VERSION))
+_ANSWER = re.compile(rb'\s*\{\s*%b"(?:result|error)"\s*:' % _VERSION)
 _ID_LAST = re.compile(rb'[,\s]"id"\s*:\s*"?([0-9]{1,15})"?\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 
 
@@ -147,8 +147,11 @@ def _decode(line: bytes) -> Any:
 
 
 def _answered(head: bytes, tail: bytes) -> int | None:
-    """The request of ours that a line answers which cannot be read: whoever waits for it must not wait for ever."""
-    found = _ID_FIRST.match(head) or _ID_LAST.search(tail)
+    """The request of ours that a line answers which cannot be read: whoever waits for it must not wait for ever.
+
+    Servers print to stdout what they should not, requests with their ids in them: only what begins as an answer is one.
+    """
+    found = _ID_FIRST.match(head) or (_ID_LAST.search(tail) if _ANSWER.match(head) else None)
     return int(found[1]) if found else None
 
 

@@ -28,7 +28,7 @@ from toolrouter.guard.scan.verdict import Finding, Tier, Verdict, excerpt, judge
 from toolrouter.guard.scan.vocabulary import vocabulary
 from toolrouter.types import JsonObject, Tool, ToolId
 
-SCANNER_VERSION: Final = 2
+SCANNER_VERSION: Final = 3
 """Raised whenever a definition may get another verdict: part of every cache key."""
 
 Cache = MutableMapping[tuple[str, str], Verdict]
