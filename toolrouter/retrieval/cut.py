@@ -23,14 +23,14 @@ def cut(
     min_score: float,
     token_budget: int,
     cost: Callable[[ToolId], int],
-    spared: int = SPARED,
-    hopeless: float = HOPELESS,
+    newcomers: int = 0,
 ) -> list[Hit]:
     """Return the leading hits that are worth their tokens; the first one that is, whatever it costs.
 
     None when the query as a whole is none that these tools serve: a hit's part `fit` says how far it is.
-    With `min_score` 0 nothing is judged: the ranking is cut by `k` and the budget alone. The first `spared` are
-    shown whatever `min_score` is, but not below `hopeless`.
+    With `min_score` 0 nothing is judged: the ranking is cut by `k` and the budget alone. What is spared is still not
+    shown below `HOPELESS`. The slots of `newcomers` come on top of the spared ones: they take no other tool's place,
+    and are some of at least so many.
     """
     kept: list[Hit] = []
     spent = 0
@@ -38,15 +38,15 @@ def cut(
         return []
     for hit in hits[:k]:
         spent += cost(hit.id)
-        if hit.score < _floor(kept, min_score, spared, hopeless) or (kept and spent > token_budget):
+        if hit.score < _floor(kept, min_score, newcomers) or (kept and spent > token_budget):
             break
         kept.append(hit)
     return kept
 
 
-def _floor(kept: Sequence[Hit], min_score: float, spared: int, hopeless: float) -> float:
+def _floor(kept: Sequence[Hit], min_score: float, newcomers: int) -> float:
     if not min_score or not kept:
         return min_score
-    if len(kept) < spared:
-        return min(min_score, hopeless)
+    if len(kept) < SPARED + newcomers:
+        return 0.0 if newcomers else min(min_score, HOPELESS)
     return max(min_score, FAR_BELOW_BEST * kept[0].score)

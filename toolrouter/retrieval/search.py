@@ -13,7 +13,7 @@ from toolrouter.errors import ModelError
 from toolrouter.index.words import STOP_WORDS, words
 from toolrouter.ports import Reranker, Vectors
 from toolrouter.retrieval.candidates import Allowed, Candidates, Request, gather
-from toolrouter.retrieval.cut import HOPELESS, SPARED, cut
+from toolrouter.retrieval.cut import SPARED, cut
 from toolrouter.retrieval.fairness import beside, fair
 from toolrouter.retrieval.features import FEATURES, Floats
 from toolrouter.retrieval.fusion import DENSE, GENERIC, LEXICAL, leaning, load_fusion
@@ -233,16 +233,13 @@ def _named_first(index: SearchIndex, mentions: Sequence[Mention], ranked: list[H
 
 def _cut(index: SearchIndex, ranking: Sequence[Hit], options: SearchOptions) -> list[Hit]:
     ranking = fair(ranking, index.standing, index.server_of, options.k)
-    # A newcomer's slot comes on top of the spared ones: it takes no other tool's place, and is one of at least five.
-    newcomers = sum(index.server_of(hit.id) in index.standing.newcomers for hit in ranking[:SPARED])
     return cut(
         ranking,
         k=options.k,
         min_score=options.min_score,
         token_budget=options.token_budget,
         cost=index.cost_tokens,
-        spared=SPARED + newcomers,
-        hopeless=0.0 if newcomers else HOPELESS,
+        newcomers=sum(index.server_of(hit.id) in index.standing.newcomers for hit in ranking[:SPARED]),
     )
 
 
