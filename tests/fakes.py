@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,17 +100,22 @@ class FakeFleet:
             return behaviour
         return await behaviour(given, on_progress)
 
-    async def watch(self, alias: str, uri: str) -> None:
+    async def watch(self, alias: str, uri: str) -> Callable[[], Awaitable[None]]:
         self.requests.append((alias, "watch", {"uri": uri}))
 
-    async def unwatch(self, alias: str, uri: str) -> None:
-        self.requests.append((alias, "unwatch", {"uri": uri}))
+        async def unwatch() -> None:
+            self.requests.append((alias, "unwatch", {"uri": uri}))
+
+        return unwatch
 
     async def set_level(self, level: str) -> None:
         self.requests.append(("", "set_level", {"level": level}))
 
-    async def announce(self, method: str) -> None:
+    async def announce(self, method: str, host: Hashable) -> None:
         self.requests.append(("", method, {}))
+
+    def leave(self, host: Hashable) -> None:
+        return
 
     def state(self, alias: str) -> FakeStatus:
         return self.states.get(alias, FakeStatus())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from toolrouter.catalog.diff import diff_tools
+from toolrouter.catalog.diff import diff_server
 from toolrouter.catalog.live import Admit, LiveCatalog, PermitsOffer, Permitted, Withhold
 from toolrouter.catalog.store import open_store
 from toolrouter.config import EmbedderSettings, Settings
@@ -33,6 +33,7 @@ from toolrouter.server.kept import KeptResults
 from toolrouter.server.late_writes import LateWrites
 from toolrouter.server.probing import probe_newcomers
 from toolrouter.server.router import Router
+from toolrouter.server.shown import check_shown
 from toolrouter.settings_file import ConfigWatch
 from toolrouter.telemetry.audit import AuditLog, now_in_utc
 from toolrouter.telemetry.logs import configure_masking
@@ -41,7 +42,6 @@ from toolrouter.upstream.fleet import Fleet
 
 if TYPE_CHECKING:
     from toolrouter.catalog.diff import Changes
-    from toolrouter.catalog.snapshot import Catalog
     from toolrouter.retrieval.search import SearchAnswer
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Running:
             reverse=self.hosts.handlers,
             home=home,
         )
+        self.fleet.check_shown = lambda *asked: check_shown(catalog.snapshot, self.settings, *asked)
         self.router = Router(
             settings,
             catalog,
@@ -152,7 +153,7 @@ class Running:
             await self.indexer.wait_current()
         if patience.cancelled_caught:
             raise ModelError(f"Indexing did not end within {INDEX_WAIT_S:g} s; what is done is kept. Run it again.")
-        return {alias: _changes_of(alias, before, self.catalog.snapshot, last) for alias, last in self._listed.items()}
+        return {alias: diff_server(alias, before, self.catalog.snapshot, last) for alias, last in self._listed.items()}
 
     def _startable(self, aliases: Collection[str]) -> list[str]:
         """Those of these servers that may be started to be listed: not what nobody has agreed to start this way."""
@@ -314,12 +315,6 @@ class Running:
     def _note_servers(self, *servers: Server) -> None:
         for server in servers:
             self.catalog.note_server(server)
-
-
-def _changes_of(alias: str, before: Catalog, after: Catalog, last: Changes) -> Changes:
-    """What changed from start to end: a server may list more than once in between."""
-    old, new = ({tool.id: tool for tool in catalog.by_server(alias)} for catalog in (before, after))
-    return replace(diff_tools(old, new), refused=last.refused, problem=last.problem)
 
 
 @asynccontextmanager

@@ -102,8 +102,8 @@ class ServerOptions(_Strict):
     allow_asking: tuple[Ask, ...] = Field(
         (),
         description="What it may ask of hosts: `elicitation` (something of the user), `sampling` (words of the model), "
-        "`roots` (the folders that are open; one that remembers them may tell them to every host). Nothing, when left "
-        "out.",
+        "`roots` (the folders that are open). Nothing, when left out. A server that may ask is connected once for each "
+        "host that can be asked, so that what it learns of one reaches no other: a program is started for each.",
     )
     keep_running: bool = Field(False, description="Do not stop it when idle (it holds state).")
     connect_timeout_s: float | None = Field(None, gt=0)
@@ -160,6 +160,11 @@ class Limits(_Strict):
     max_in_flight: int = Field(256, ge=1, description="Calls one server works on at the same time; others wait.")
     max_waiting: int = Field(20_000, ge=0, description="Calls that may wait for one server; more are refused.")
     max_parked: int = Field(64, ge=0, description="Calls that wait for a 2026-07-28 host to come back with answers.")
+    max_host_connections: int = Field(
+        16,
+        ge=1,
+        description="Connections of single hosts to one server with `allow_asking`; the longest unused one gives way.",
+    )
     parked_s: float = Field(300, gt=0, description="A call that no host comes back for in that time is given up.")
     stop_timeout_s: float = Field(4, gt=0, description="From closing stdin to killing the process group.")
     parallel_starts: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1)

@@ -14,6 +14,7 @@ from toolrouter.config import Limits, RouterSettings, ServerOptions, Settings, U
 from toolrouter.types import JsonObject, Listing, Server, ServerState
 from toolrouter.upstream.connection import ReverseHandlers
 from toolrouter.upstream.fleet import Fleet
+from toolrouter.wire.caller import Caller
 
 STUB = Path(__file__).parent.parent / "upstreams_stub" / "stub.py"
 
@@ -71,7 +72,7 @@ async def fleet_of(
     *,
     known: dict[str, Server] | None = None,
     options: dict[str, ServerOptions] | None = None,
-    reverse: Callable[[str], ReverseHandlers] | None = None,
+    reverse: Callable[[str, Caller | None], ReverseHandlers] | None = None,
     seconds: float = 15,
     home: Path | None = None,
     **changed: Any,

@@ -15,6 +15,7 @@ from toolrouter.upstream import lister, negotiate
 from toolrouter.upstream.connect import launch_hash
 from toolrouter.upstream.connection import ReverseHandlers
 from toolrouter.upstream.patience import FIRST_S, LONGEST_FOR_CALLS_S, LONGEST_S, Patience
+from toolrouter.wire.caller import Caller
 from toolrouter.wire.jsonrpc import Inbound
 
 pytestmark = pytest.mark.anyio
@@ -270,7 +271,7 @@ async def test_questions_and_notices_of_an_upstream_reach_its_handlers() -> None
     asked: list[str] = []
     noticed = anyio.Event()
 
-    def handlers(alias: str) -> ReverseHandlers:
+    def handlers(alias: str, _caller: Caller | None) -> ReverseHandlers:
         async def on_request(method: str, _params: JsonObject, _inbound: Inbound) -> JsonObject:
             asked.append(f"{alias} {method}")
             return {}
@@ -311,13 +312,13 @@ async def test_leaving_the_fleet_stops_everything(tmp_path: Path) -> None:
 async def test_patience_grows_with_failures_and_forgives_one_crash() -> None:
     patience = Patience()
     assert patience.wait_s() == 0
-    patience.ended(stable=True)
+    patience.ended("it fell over", stable=True)
     assert patience.wait_s() == 0
-    patience.ended(stable=False)
+    patience.ended("it fell over", stable=False)
     assert 0.7 * FIRST_S < patience.wait_s() <= 1.2 * FIRST_S
     waits: list[float] = []
     for _ in range(16):
-        patience.failed()
+        patience.failed("it fell over")
         waits.append(patience.wait_s())
     assert waits[0] < waits[2] < waits[4]
     assert LONGEST_FOR_CALLS_S < waits[-1] <= 1.2 * LONGEST_S

@@ -39,6 +39,12 @@ def diff(before: Catalog, after: Catalog) -> Changes:
     return replace(changes, visible_changed=before.visible != after.visible)
 
 
+def diff_server(alias: str, before: Catalog, after: Catalog, last: Changes) -> Changes:
+    """Returns what changed of one server from start to end: it may have been listed more than once in between."""
+    old, new = ({tool.id: tool for tool in catalog.by_server(alias)} for catalog in (before, after))
+    return replace(diff_tools(old, new), refused=last.refused, problem=last.problem)
+
+
 def diff_tools(old: Mapping[ToolId, Tool], new: Mapping[ToolId, Tool]) -> Changes:
     """Returns what changed among some tools, by their ids."""
     return Changes(

@@ -66,6 +66,14 @@ class Offer:
         key = {Kind.PROMPT: "name", Kind.RESOURCE: "uri", Kind.TEMPLATE: "uriTemplate"}[self.kind]
         return {**self.raw, key: self.id}
 
+    def is_resource(self, uri: str) -> bool:
+        return self.kind is Kind.RESOURCE and self.name == uri
+
+    def covers(self, uri: str) -> bool:
+        """Whether reading that URI is making use of this offer."""
+        expands = self.kind is Kind.TEMPLATE and (self.name == uri or fits_template(self.name, uri))
+        return expands or self.is_resource(uri)
+
 
 Permits = Callable[[Offer], bool]
 

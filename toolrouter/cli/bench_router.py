@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +41,16 @@ class _NoFleet:
     async def request(self, alias: str, method: str, params: JsonObject | None, **_options: Any) -> JsonObject:
         raise NotImplementedError
 
-    async def watch(self, alias: str, uri: str) -> None:
-        raise NotImplementedError
-
-    async def unwatch(self, alias: str, uri: str) -> None:
+    async def watch(self, alias: str, uri: str) -> Callable[[], Awaitable[None]]:
         raise NotImplementedError
 
     async def set_level(self, level: str) -> None:
         raise NotImplementedError
 
-    async def announce(self, method: str) -> None:
+    async def announce(self, method: str, host: Hashable) -> None:
+        raise NotImplementedError
+
+    def leave(self, host: Hashable) -> None:
         raise NotImplementedError
 
 

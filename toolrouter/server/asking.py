@@ -32,6 +32,11 @@ ABILITIES: Final = {
     "elicitation/create": Ask.ELICITATION.value,
 }
 """What an upstream may ask, and the capability of the host that it takes, which is also the word that allows it."""
+_DECLARED: Final[JsonObject] = {
+    Ask.ROOTS.value: {"listChanged": True},
+    Ask.SAMPLING.value: {},
+    Ask.ELICITATION.value: {"form": {}, "url": {}},
+}
 MEANS: Final = {
     Ask.ROOTS.value: "the folders that are open",
     Ask.SAMPLING.value: "words of the model",
@@ -74,6 +79,10 @@ class Asking:
 
     def allowed(self, alias: str) -> frozenset[str]:
         return frozenset(ask.value for ask in self._settings().options(alias).allow_asking)
+
+    def declared(self, alias: str) -> JsonObject:
+        """What that server is told where it is listed for all hosts: that they can do all it may ask for."""
+        return {name: able for name, able in _DECLARED.items() if name in self.allowed(alias)}
 
     def capabilities(self, alias: str, given: JsonObject) -> JsonObject:
         """Those of a host's capabilities that this server may make use of, and those that are no such questions."""

@@ -43,17 +43,25 @@ class HostCall:
     """Satisfies `wire.caller.Caller`."""
 
     def __init__(
-        self, host: Hashable, inbound: Inbound, capabilities: JsonObject, *, modern: bool, level: str = ""
+        self,
+        host: Hashable,
+        inbound: Inbound,
+        capabilities: JsonObject,
+        *,
+        modern: bool,
+        lasting: bool = True,
+        level: str = "",
     ) -> None:
         """`level`: from which log messages on the host wants them."""
         self.host = host
         self.modern = modern
+        self.lasting = lasting
+        self.capabilities = capabilities
         self._inbound = inbound
-        self._capabilities = capabilities
         self._level = level
 
     def check(self, method: str, params: JsonObject) -> None:
-        if method not in ABILITIES or not can(self._capabilities, method, params):
+        if method not in ABILITIES or not can(self.capabilities, method, params):
             raise RpcError(METHOD_NOT_FOUND, f"The host behind toolrouter does not support {method}")
 
     async def ask(self, method: str, params: JsonObject) -> JsonObject:

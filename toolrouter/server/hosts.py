@@ -1,14 +1,15 @@
 """The hosts that are connected, and what upstreams say to them: questions, log messages, updates of resources.
 
-A question reaches the host whose call caused it. Where a connection cannot tell (several hosts have calls under way on
-one upstream), it is refused in words: a question must never reach somebody else's user.
+A server that may ask has a connection for each host, so a question reaches the host on whose connection it comes. On a
+connection that hosts share it is refused in words: a question must never reach somebody else's user.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from toolrouter.server.cleaning import clean_strings
 from toolrouter.server.protocol import INVALID_REQUEST, LEVELS, METHOD_NOT_FOUND
 from toolrouter.types import JsonObject
 from toolrouter.upstream.connection import ReverseHandlers
+from toolrouter.wire.caller import Caller
 from toolrouter.wire.jsonrpc import Inbound
 
 logger = logging.getLogger(__name__)
@@ -55,20 +57,13 @@ class Hosts:
         self.asking = asking
         self._may_speak = may_speak
         self._hosts: list[Host] = []
-        self._modern_abilities: JsonObject = {}
-        self._watchers: dict[tuple[str, str], list[OnUpdate]] = defaultdict(list)
+        self._watchers: dict[tuple[str, str], list[tuple[Hashable, OnUpdate]]] = defaultdict(list)
         self._met = anyio.Event()
 
     def join(self, host: Host) -> None:
         if host not in self._hosts:
             self._hosts.append(host)
         self._met.set()
-
-    def meet(self, capabilities: JsonObject) -> None:
-        """Notes what a host of the new era can do: it says so with each request, and is not otherwise there."""
-        for name in ABILITIES.values():
-            if isinstance(given := capabilities.get(name), dict):
-                self._modern_abilities[name] = {**self._modern_abilities.get(name, {}), **given}
 
     def leave(self, host: Host) -> None:
         if host in self._hosts:
@@ -79,70 +74,76 @@ class Hosts:
         with anyio.move_on_after(FIRST_HOST_S):
             await self._met.wait()
 
-    def capabilities(self) -> JsonObject:
-        """What some host can do, in the form in which a client declares it."""
-        found: JsonObject = dict(self._modern_abilities)
-        for host in self._hosts:
-            for name in ABILITIES.values():
-                if isinstance(given := host.capabilities.get(name), dict):
-                    found[name] = {**found.get(name, {}), **given}
-        return found
-
     def lowest_level(self) -> str:
         """The level from which on some host wants log messages."""
         wanted = [host.level for host in self._hosts if host.level]
         return min(wanted, key=LEVELS.index, default="")
 
-    def watch(self, alias: str, uri: str, on_update: OnUpdate) -> None:
-        self._watchers[alias, uri].append(on_update)
+    def watch(self, alias: str, uri: str, on_update: OnUpdate, host: Hashable) -> Callable[[], None]:
+        """Has that host told of updates until what it returns is called."""
+        watcher = (host, on_update)
+        self._watchers[alias, uri].append(watcher)
 
-    def unwatch(self, alias: str, uri: str, on_update: OnUpdate) -> None:
-        watchers = self._watchers.get((alias, uri), [])
-        if on_update in watchers:
-            watchers.remove(on_update)
-        if not watchers:
-            self._watchers.pop((alias, uri), None)
+        def forget() -> None:
+            watchers = self._watchers[alias, uri]
+            watchers.remove(watcher)
+            if not watchers:
+                del self._watchers[alias, uri]
 
-    def handlers(self, alias: str) -> ReverseHandlers:
-        """What a connection to that upstream can serve as of now."""
-        return ReverseHandlers(
-            self.asking.capabilities(alias, self.capabilities()),
-            partial(self._on_request, alias),
-            partial(self._hear, alias),
-            handshake=bool(self._hosts),
-        )
+        return forget
 
-    async def _on_request(self, alias: str, method: str, params: JsonObject, inbound: Inbound) -> JsonObject:
+    def handlers(self, alias: str, caller: Caller | None = None) -> ReverseHandlers:
+        """What a connection to that upstream can serve: the shared one or, with a caller, that host's own."""
+        if caller is None:
+            handlers = self._handlers(alias, self.asking.declared(alias), None)
+            return replace(handlers, handshake=bool(self._hosts))
+        given = caller.capabilities
+        abilities = {name: given[name] for name in ABILITIES.values() if isinstance(given.get(name), dict)}
+        declared = self.asking.capabilities(alias, abilities)
+        # A host that can be asked nothing needs no connection of its own.
+        return replace(self._handlers(alias, declared, caller.host if declared else None), handshake=not caller.modern)
+
+    def _handlers(self, alias: str, declared: JsonObject, owner: Hashable | None) -> ReverseHandlers:
+        on_request = partial(self._on_request, alias, owner)
+        return ReverseHandlers(declared, on_request, partial(self._hear, alias, owner), owner=owner)
+
+    async def _on_request(
+        self, alias: str, owner: Hashable | None, method: str, params: JsonObject, inbound: Inbound
+    ) -> JsonObject:
         if method not in ABILITIES or not self._may_speak(alias):
             raise RpcError(METHOD_NOT_FOUND, f"Method not found: {method}")
         params = self.asking.question(alias, method, params)
-        callers = inbound.callers
-        if len({caller.host for caller in callers}) > 1:
-            raise _ambiguous(method, "several hosts have calls under way")
-        if callers:
+        if callers := inbound.callers:
+            if len({caller.host for caller in callers}) > 1:
+                raise _unasked(method, "several hosts have calls under way")
             return await callers[0].ask(method, params)
-        able = [host for host in self._hosts if can(host.capabilities, method, params)]
-        if len(able) == 1:
-            return await able[0].ask(method, params)
-        reason = "several hosts are connected and none has a call under way" if able else "no host can answer it"
-        raise _ambiguous(method, reason)
+        for host in self._those(owner):
+            if owner is not None and can(host.capabilities, method, params):
+                return await host.ask(method, params)
+        raise _unasked(method, "no call of a host that can answer it is under way")
 
-    async def _hear(self, alias: str, method: str, params: JsonObject) -> None:
+    async def _hear(self, alias: str, owner: Hashable | None, method: str, params: JsonObject) -> None:
+        """Passes on what a server says unasked; on a connection of one host, to that host alone."""
         if not self._may_speak(alias):
             return
+        clean, _ = clean_strings(params)
         if method == UPDATED:
-            for on_update in list(self._watchers.get((alias, str(params.get("uri"))), ())):
-                await on_update(clean_strings(params)[0])
+            for host, on_update in list(self._watchers.get((alias, str(params.get("uri"))), ())):
+                if owner is None or host is owner:
+                    await on_update(clean)
         elif method == MESSAGE:
-            clean, _ = clean_strings(params)
-            await self._tell_all(method, clean, lambda host: is_loud_enough(params, host.level))
+            await self._tell(owner, method, clean, lambda host: is_loud_enough(params, host.level))
         elif method == ELICITED and Ask.ELICITATION in self.asking.allowed(alias):
-            clean, _ = clean_strings(params)
-            await self._tell_all(method, clean, lambda host: "elicitation" in host.capabilities)
+            await self._tell(owner, method, clean, lambda host: "elicitation" in host.capabilities)
 
-    async def _tell_all(self, method: str, params: JsonObject, wants: Callable[[Host], bool]) -> None:
-        for host in [host for host in self._hosts if wants(host)]:
+    async def _tell(
+        self, owner: Hashable | None, method: str, params: JsonObject, wants: Callable[[Host], bool]
+    ) -> None:
+        for host in [host for host in self._those(owner) if wants(host)]:
             await host.tell(method, params)
+
+    def _those(self, owner: object) -> list[Host]:
+        return [host for host in self._hosts if owner in (None, host)]
 
 
 def can(capabilities: JsonObject, method: str, params: JsonObject) -> bool:
@@ -162,5 +163,5 @@ def is_loud_enough(params: JsonObject, level: str) -> bool:
     return LEVELS.index(str(given)) >= LEVELS.index(level)
 
 
-def _ambiguous(method: str, reason: str) -> RpcError:
+def _unasked(method: str, reason: str) -> RpcError:
     return RpcError(INVALID_REQUEST, f"toolrouter cannot pass on {method}: {reason}")

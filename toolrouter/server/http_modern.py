@@ -73,6 +73,8 @@ class ModernHosts:
             return await session.handle(ctx.method, params, _Inbound(ctx, params))
         except RpcError as error:
             raise MCPError(error.code, error.message, error.data) from error
+        finally:
+            await session.close()
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         """What the SDK checks `Mcp-Param-*` headers against; meta-tools declare none."""

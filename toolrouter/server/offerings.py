@@ -129,11 +129,11 @@ class Offerings:
         visible = catalog.offers.get(alias, ())
         if server is None or not (visible or any(tool.server == alias for tool in catalog.visible)):
             return False
-        if any(_covers(offer, uri) for offer in visible):
-            return not any(_is(offer, uri) and offer not in visible for offer in offers_of(server))
+        if any(offer.covers(uri) for offer in visible):
+            return not any(offer.is_resource(uri) and offer not in visible for offer in offers_of(server))
         unlisted = Offer(Kind.RESOURCE, alias, uri, qualified_uri(alias, uri), {}, "")
         permits = permits_offer(self._router.settings)
-        return permits(unlisted) and not any(_covers(offer, uri) for offer in offers_of(server))
+        return permits(unlisted) and not any(offer.covers(uri) for offer in offers_of(server))
 
     async def _prompt(self, name: object) -> Offer:
         if not isinstance(name, str):
@@ -191,15 +191,6 @@ def _requalified(result: JsonObject, alias: str) -> JsonObject:
 def _with_qualified_uri(part: Any, alias: str) -> Any:
     uri = part.get("uri") if isinstance(part, dict) else None
     return {**part, "uri": qualified_uri(alias, uri)} if isinstance(uri, str) else part
-
-
-def _is(offer: Offer, uri: str) -> bool:
-    return offer.kind is Kind.RESOURCE and offer.name == uri
-
-
-def _covers(offer: Offer, uri: str) -> bool:
-    """Whether reading that URI is making use of this offer."""
-    return _is(offer, uri) or (offer.kind is Kind.TEMPLATE and (offer.name == uri or fits_template(offer.name, uri)))
 
 
 def _uri_of(block: JsonObject) -> object:

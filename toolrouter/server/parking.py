@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import anyio
@@ -77,7 +77,7 @@ class Parking:
         elif caller is None or not caller.modern or self._tasks is None:
             return await fleet.request(alias, method, params, on_progress=on_progress, before_send=before_send)
         else:
-            call = _Call(self, _fingerprint(alias, method, params), caller.host)
+            call = _Call(self, _fingerprint(alias, method, params), caller)
 
             async def send() -> JsonObject:
                 return await fleet.request(alias, method, params, on_progress=call.progress, before_send=before_send)
@@ -127,9 +127,10 @@ class _Call:
 
     modern = True
 
-    def __init__(self, parking: Parking, fingerprint: str, host: Hashable) -> None:
+    def __init__(self, parking: Parking, fingerprint: str, first: Caller) -> None:
+        """`first`: the request that began it; those that take it up again are the same host's."""
         self.fingerprint = fingerprint
-        self._host = host
+        self.host, self.lasting, self.capabilities = first.host, first.lasting, first.capabilities
         self.scope = anyio.CancelScope()
         self._parking = parking
         self._caller: Caller | None = None
@@ -142,10 +143,6 @@ class _Call:
         self._error: Exception | None = None
         self._news = anyio.Event()
         self._answered = anyio.Event()
-
-    @property
-    def host(self) -> Hashable:
-        return self._host
 
     async def run(self, send: Callable[[], Awaitable[JsonObject]]) -> None:
         CALLER.set(self)

@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -63,10 +63,10 @@ class UpstreamState(Protocol):
 class CallsUpstreams(Sends, Protocol):
     """The part of a fleet that the router uses."""
 
-    async def watch(self, alias: str, uri: str) -> None: ...
-    async def unwatch(self, alias: str, uri: str) -> None: ...
+    async def watch(self, alias: str, uri: str) -> Callable[[], Awaitable[None]]: ...
     async def set_level(self, level: str) -> None: ...
-    async def announce(self, method: str) -> None: ...
+    async def announce(self, method: str, host: Hashable) -> None: ...
+    def leave(self, host: Hashable) -> None: ...
     def state(self, alias: str) -> UpstreamState: ...
 
 
@@ -362,7 +362,8 @@ class Router:
                 self._words(), tool.server, "tools/call", params, on_progress=on_progress, before_send=before_send
             )
 
-        if on_progress is None or self.fleet.state(tool.server).state is ServerState.RUNNING:
+        runs = self.fleet.state(tool.server).state is ServerState.RUNNING
+        if on_progress is None or (runs and not self.hosts.asking.allowed(tool.server)):
             return await request()
         return await told_while_starting(tool.server, on_progress, request)
 
@@ -375,12 +376,11 @@ class Router:
         before_send: Callable[[], None] | None = None,
     ) -> JsonObject:
         """The result of any other request to one upstream. Raises RpcError, UpstreamError, and what the check does."""
-        asking = self.hosts.asking
-        params = asking.outgoing(alias, params)
+        params = self.hosts.asking.outgoing(alias, params)
         result = await self.parking.request(
             self._words(), alias, method, params, on_progress=on_progress, before_send=before_send
         )
-        return result if self.parking.holds(result) else asking.incoming(alias, result)
+        return result if self.parking.holds(result) else self.hosts.asking.incoming(alias, result)
 
     def _words(self) -> Sends:
         return CleanWords(self.fleet) if self.settings.router.results.clean else self.fleet

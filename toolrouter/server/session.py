@@ -82,10 +82,12 @@ class HostSession:
         self._surface = surface
         self._meta_tools = meta_tools
         self._wire = wire
-        self._subscriptions = Subscriptions(router, surface, wire)
+        self._subscriptions = Subscriptions(router, surface, wire, self)
         self._working_set = WorkingSet()
         self.era = era
         self._era_known = era is not None
+        # Over HTTP, 2026-07-28 knows requests and nothing that joins them.
+        self._lasting = era is not Era.MODERN
         self.version = ""
         self.capabilities: JsonObject = {}
         self.level = ""
@@ -98,20 +100,21 @@ class HostSession:
         }
         self._handshake: dict[str, Answer] = {
             **shared,
-            "resources/subscribe": self._subscriptions.subscribe,
+            "resources/subscribe": self._as_caller(self._subscriptions.subscribe),
             "resources/unsubscribe": self._subscriptions.unsubscribe,
             "logging/setLevel": self._set_level,
         }
         self._modern: dict[str, Answer] = {
             **shared,
             "server/discover": self._discover,
-            "subscriptions/listen": self._subscriptions.listen,
+            "subscriptions/listen": self._as_caller(self._subscriptions.listen),
         }
 
     async def close(self) -> None:
         """The host is gone: nothing may be sent to it any more."""
         self._router.hosts.leave(self)
         await self._subscriptions.close()
+        self._router.fleet.leave(self)
 
     async def handle(self, method: str, params: JsonObject, inbound: Inbound) -> JsonObject:
         """The result of one request. Raises RpcError for what is answered with a JSON-RPC error."""
@@ -129,7 +132,7 @@ class HostSession:
     async def on_notification(self, method: str, params: JsonObject) -> None:
         """Cancellation is the connection's business; of the others only changed roots concern upstreams."""
         if method == ROOTS_CHANGED and self.era is Era.HANDSHAKE:
-            await self._router.fleet.announce(method)
+            await self._router.fleet.announce(method, self)
 
     async def announce_change(self, names: Collection[str]) -> None:
         """Tells a handshake-era host which lists changed. Modern hosts hear it where they listen."""
@@ -200,13 +203,22 @@ class HostSession:
         if is_modern(self.version):
             capabilities = inbound.meta.get(CAPABILITIES_KEY)
             given = capabilities if isinstance(capabilities, dict) else {}
-            self._router.hosts.meet(given)
-            return HostCall(self, inbound, given, modern=True), meta
+            return HostCall(self, inbound, given, modern=True, lasting=self._lasting), meta
         # What a new-era upstream learns of a handshake host; an older upstream gets none of it.
         meta[CAPABILITIES_KEY] = self.capabilities
         if self.level:
             meta[LOG_LEVEL_KEY] = self.level
         return HostCall(self, inbound, self.capabilities, modern=False, level=self.level), meta
+
+    def _as_caller(self, answer: Answer) -> Answer:
+        async def answered(params: JsonObject, inbound: Inbound) -> JsonObject:
+            calling = CALLER.set(self._call_of(inbound)[0])
+            try:
+                return await answer(params, inbound)
+            finally:
+                CALLER.reset(calling)
+
+        return answered
 
     async def _call_tool(self, params: JsonObject, inbound: Inbound) -> JsonObject:
         name = params.get("name")

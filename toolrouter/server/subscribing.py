@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from toolrouter.types import JsonObject
 
 MAX_WATCHED = 1_000
 OnUpdate = Callable[[JsonObject], Awaitable[None]]
+Unwatch = Callable[[], Awaitable[None]]
 
 
 class Notifies(Protocol):
@@ -29,11 +30,12 @@ class Notifies(Protocol):
 class Subscriptions:
     """Those of one host."""
 
-    def __init__(self, router: Router, surface: Surface, wire: Notifies) -> None:
+    def __init__(self, router: Router, surface: Surface, wire: Notifies, host: Hashable) -> None:
+        self._host = host
         self._router = router
         self._surface = surface
         self._wire = wire
-        self._watched: dict[str, tuple[str, str, OnUpdate]] = {}
+        self._watched: dict[str, Unwatch] = {}
 
     async def subscribe(self, params: JsonObject, inbound: Inbound) -> JsonObject:
         uri = _uri(params)
@@ -45,14 +47,14 @@ class Subscriptions:
 
     async def unsubscribe(self, params: JsonObject, inbound: Inbound) -> JsonObject:
         if (watched := self._watched.pop(_uri(params), None)) is not None:
-            await self._unwatch(*watched)
+            await watched()
         return {}
 
     async def close(self) -> None:
         watched, self._watched = list(self._watched.values()), {}
         with anyio.move_on_after(1, shield=True):
             for each in watched:
-                await self._unwatch(*each)
+                await each()
 
     async def listen(self, params: JsonObject, inbound: Inbound) -> JsonObject:
         """Serves one subscription until the host cancels it. The acknowledgement is its first word."""
@@ -83,7 +85,7 @@ class Subscriptions:
     @asynccontextmanager
     async def _watching(self, uris: list[object], tell: OnUpdate) -> AsyncIterator[list[str]]:
         """Watches those that can be watched."""
-        watched: dict[str, tuple[str, str, OnUpdate]] = {}
+        watched: dict[str, Unwatch] = {}
         try:
             for uri in uris[:MAX_WATCHED]:
                 if isinstance(uri, str) and uri not in watched:
@@ -95,29 +97,30 @@ class Subscriptions:
         finally:
             with anyio.move_on_after(1, shield=True):
                 for each in watched.values():
-                    await self._unwatch(*each)
+                    await each()
 
-    async def _watch(self, uri: str, tell: OnUpdate) -> tuple[str, str, OnUpdate]:
+    async def _watch(self, uri: str, tell: OnUpdate) -> Unwatch:
         alias, own = await self._router.offerings.locate(uri)
 
         async def on_update(params: JsonObject) -> None:
             await tell({**params, "uri": uri})
 
-        self._router.hosts.watch(alias, own, on_update)
+        forget = self._router.hosts.watch(alias, own, on_update, self._host)
         try:
-            await self._router.fleet.watch(alias, own)
+            stop = await self._router.fleet.watch(alias, own)
         except BaseException as error:
-            self._router.hosts.unwatch(alias, own, on_update)
+            forget()
             if isinstance(error, UpstreamError):
                 raise RpcError(INTERNAL_ERROR, said_of(error)) from error
             if isinstance(error, NotFound):
                 raise RpcError(INTERNAL_ERROR, str(error)) from error
             raise
-        return alias, own, on_update
 
-    async def _unwatch(self, alias: str, uri: str, on_update: OnUpdate) -> None:
-        self._router.hosts.unwatch(alias, uri, on_update)
-        await self._router.fleet.unwatch(alias, uri)
+        async def unwatch() -> None:
+            forget()
+            await stop()
+
+        return unwatch
 
 
 def _uri(params: JsonObject) -> str:

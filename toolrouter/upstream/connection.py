@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ class ReverseHandlers:
     on_notification: NotificationHandler = _no_notification
     handshake: bool = False
     """Whether hosts of the handshake era are there: then that era is preferred, where a server speaks both."""
+    owner: Hashable | None = None
+    """The one host whose connection it is; None where hosts share it."""
 
 
 class Connection:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from anyio.abc import TaskGroup, TaskStatus
 from toolrouter.config import Settings, Transport
 from toolrouter.errors import NotFound
 from toolrouter.types import JsonObject, Listing, Server, ServerState
-from toolrouter.upstream.connection import HANDSHAKE, MODERN, ReverseHandlers
+from toolrouter.upstream.connection import ReverseHandlers
 from toolrouter.upstream.keeper import Keeper
-from toolrouter.upstream.run import REMOVED, Observers, UpstreamStatus
-from toolrouter.wire.caller import CALLER
+from toolrouter.upstream.own import Own, OwnConnections
+from toolrouter.upstream.run import RECONFIGURED, REMOVED, Observers, UpstreamStatus
+from toolrouter.wire.caller import CALLER, Caller
 from toolrouter.wire.waiter import OnProgress
 
 SLOT_S = 5.0
@@ -39,18 +39,26 @@ class Fleet:
         *,
         on_listing: Callable[[Listing], Awaitable[None]],
         on_state: Callable[[str, ServerState, str], None],
-        reverse: Callable[[str], ReverseHandlers] | None = None,
+        reverse: Callable[[str, Caller | None], ReverseHandlers] | None = None,
         home: Path | None = None,
     ) -> None:
-        """`known`: what earlier processes learnt. `reverse`: who serves an upstream's own requests; nobody if None.
+        """`known`: what earlier processes learnt. `home`: where logins are kept; without it none is used.
 
-        `home`: where logins to remote servers are kept; without it none is used.
+        `reverse`: who serves what an upstream asks, on a host's own connection or, without a caller, on the shared one;
+        nobody if None.
         """
         self._settings = settings
         self._tasks: TaskGroup | None = None
-        self._on_listing, self._on_state, self._reverse, self._home = on_listing, on_state, reverse, home
+        self._on_listing, self._on_state, self._home = on_listing, on_state, home
+        self._reverse = reverse or (lambda _alias, _caller: ReverseHandlers())
+        self.check_shown: Callable[[Listing, str, JsonObject], None] = lambda _listing, _method, _params: None
+        """Raises NotFound when a request makes use of what a listing of one host's connection shows otherwise than
+        the catalog does; nobody does at first."""
+        self._level = ""
         self._keepers: dict[str, Keeper] = {}
-        self._twins: dict[str, Keeper] = {}
+        self._owns = OwnConnections(
+            self._reverse, self._make_own, lambda: self._settings.router.limits.max_host_connections
+        )
         self.apply(settings, known)
 
     def apply(self, settings: Settings, known: Mapping[str, Server]) -> None:
@@ -67,34 +75,33 @@ class Fleet:
             if keeper is not None:
                 keeper.apply(spec, limits, options)
             else:
-                reverse = partial(self._reverse, alias) if self._reverse else ReverseHandlers
-                observers = Observers(self._on_listing, self._on_state, reverse, self._home)
+                observers = Observers(self._on_listing, self._on_state, partial(self._reverse, alias, None), self._home)
                 keeper = Keeper(alias, spec, limits, options, observers)
                 keeper.tasks = self._tasks
                 if alias in known:
                     keeper.remember(known[alias])
             self._keepers[alias] = keeper
-        self._apply_to_twins(settings)
+        self._apply_to_owns(settings)
         for keeper in former.values():
             keeper.stop(REMOVED)
             keeper.tasks = None
 
-    def _apply_to_twins(self, settings: Settings) -> None:
-        former, self._twins = self._twins, {}
-        for alias, twin in former.items():
-            if alias in settings.servers:
-                twin.apply(settings.servers[alias], settings.router.limits, settings.options(alias))
-                self._twins[alias] = twin
+    def _apply_to_owns(self, settings: Settings) -> None:
+        for own in self._owns:
+            if own.alias not in settings.servers:
+                self._owns.drop(own, REMOVED)
+            elif not self._asks(own.alias):
+                self._owns.drop(own, RECONFIGURED)
             else:
-                twin.stop(REMOVED)
-                twin.tasks = None
+                own.keeper.apply(settings.servers[own.alias], settings.router.limits, settings.options(own.alias))
 
     async def restart(self, alias: str) -> UpstreamStatus:
         """Stops it if it runs, starts it and lists it; returns how that went. Raises NotFound."""
         keeper = self._keeper(alias)
         keeper.restart()
-        if (twin := self._twins.get(alias)) is not None:
-            twin.restart()
+        for own in self._owns:
+            if own.alias == alias:
+                own.keeper.restart()
         await self.refresh([alias])
         return keeper.status
 
@@ -109,7 +116,7 @@ class Fleet:
                 await anyio.sleep_forever()
         finally:
             self._tasks = None
-            for keeper in (*self._keepers.values(), *self._twins.values()):
+            for keeper in self._all():
                 keeper.tasks = None
 
     async def refresh(self, aliases: Collection[str], on_answer: Callable[[str], object] = lambda alias: None) -> None:
@@ -150,59 +157,82 @@ class Fleet:
             UpstreamError: it cannot be started, or broke off: then the request may have been carried out.
             NotFound: no such upstream.
         """
-        keeper = self._suited(alias)
-        return await keeper.request(
-            method, params, timeout_s=timeout_s, on_progress=on_progress, before_send=before_send
-        )
-
-    def _suited(self, alias: str) -> Keeper:
-        """The keeper for the request of the host that is being handled.
-
-        Servers of both eras ask back in the way of the era that the connection speaks. So where the connection that
-        runs is of the other era than the host, a second one of the host's era serves it, if the server knows that era.
-        Only over HTTP: a second process would cost memory, and would not know what the first one holds.
-        """
         keeper, caller = self._keeper(alias), CALLER.get()
-        if caller is None or keeper.modern is None or keeper.modern == caller.modern:
-            return keeper
-        if self._settings.servers[alias].transport is Transport.STDIO:
-            return keeper
-        twin = self._twins.get(alias) or self._second(alias, modern=caller.modern)
-        # Another answer than the one it was opened for means that the server knows one era only.
-        return keeper if twin.modern is keeper.modern else twin
+        if caller is None or not self._asks(alias):
+            return await keeper.request(
+                method, params, timeout_s=timeout_s, on_progress=on_progress, before_send=before_send
+            )
+        async with self._owns.held(alias, caller) as own:
+            check = partial(self._check_own, own, method, params, before_send)
+            return await own.keeper.request(
+                method, params, timeout_s=timeout_s, on_progress=on_progress, before_send=check
+            )
 
-    def _second(self, alias: str, *, modern: bool) -> Keeper:
-        first = self._keeper(alias)
-        observers = replace(first.observers, on_state=_ignored)
-        spec, options = self._settings.servers[alias], self._settings.options(alias)
-        era = MODERN if modern else HANDSHAKE
-        twin = Keeper(alias, spec, self._settings.router.limits, options, observers, era=era)
-        twin.tasks = first.tasks
-        self._twins[alias] = twin
-        return twin
+    def leave(self, host: Hashable) -> None:
+        """That host is gone for good: its connections end once no call of it goes on."""
+        self._owns.leave(host)
 
-    async def watch(self, alias: str, uri: str) -> None:
-        """Has updates of a resource announced until `unwatch` was called as often; starts a sleeping upstream.
+    def _make_own(self, alias: str, host: Hashable, caller: Caller) -> Own:
+        first, spec = self._keeper(alias), self._settings.servers[alias]
+        own = Own(alias, host)
+        observers = Observers(own.hear, _ignored, partial(self._reverse, alias, caller), self._home)
+        limits, options = self._settings.router.limits, self._settings.options(alias)
+        own.keeper = keeper = Keeper(alias, spec, limits, options, observers, patience=first.patience)
+        keeper.tasks, keeper.standing.level = first.tasks, self._level
+        if spec.transport is Transport.STDIO or not caller.modern:
+            # Over HTTP a server of both eras is asked anew, so that a host of 2026-07-28 gets its own.
+            keeper.remember(first.server)
+        return own
+
+    def _check_own(
+        self, own: Own, method: str, params: JsonObject | None, before_send: Callable[[], None] | None
+    ) -> None:
+        """What is called must be on this connection what the catalog has, which the shared one keeps current."""
+        if before_send is not None:
+            before_send()
+        if own.listing is None:
+            return
+        try:
+            self.check_shown(own.listing, method, params or {})
+        except NotFound:
+            if self._tasks is not None:
+                self._tasks.start_soon(self.refresh, [own.alias])
+            raise
+
+    def _asks(self, alias: str) -> bool:
+        return bool(self._settings.options(alias).allow_asking)
+
+    async def watch(self, alias: str, uri: str) -> Callable[[], Awaitable[None]]:
+        """Has updates of a resource announced until what it returns is called; starts a sleeping upstream.
 
         Raises:
             RpcError: the upstream refuses.
             UpstreamError: it cannot be started, or broke off.
         """
-        await self._keeper(alias).watch(uri)
-
-    async def unwatch(self, alias: str, uri: str) -> None:
-        await self._keeper(alias).unwatch(uri)
+        keeper, caller = self._keeper(alias), CALLER.get()
+        if caller is None or not caller.lasting or not self._asks(alias):
+            await keeper.watch(uri)
+            return partial(keeper.unwatch, uri)
+        async with self._owns.held(alias, caller) as own:
+            await own.keeper.watch(uri)
+        return partial(own.keeper.unwatch, uri)
 
     async def set_level(self, level: str) -> None:
         """Asks every upstream that runs now or later for log messages from this level on."""
+        self._level = level
         async with anyio.create_task_group() as tasks:
-            for keeper in (*self._keepers.values(), *self._twins.values()):
+            for keeper in self._all():
                 tasks.start_soon(keeper.set_level, level)
 
-    async def announce(self, method: str) -> None:
-        """Sends a notification of the hosts to every upstream that runs and was not left out of such things."""
-        for keeper in (*self._keepers.values(), *self._twins.values()):
-            await keeper.announce(method)
+    async def announce(self, method: str, host: Hashable) -> None:
+        """Sends a notification of a host on those connections of its own that were told it may come."""
+        for own in self._owns:
+            if own.host == host:
+                await own.keeper.announce(method)
+
+    def host_connections(self, alias: str) -> int:
+        """How many of the connections that hosts have of their own to it are open."""
+        return sum(own.alias == alias and own.keeper.is_open for own in self._owns)
 
     def state(self, alias: str) -> UpstreamStatus:
         """Raises NotFound."""
@@ -212,6 +242,9 @@ class Fleet:
         """Enabled upstreams whose definitions are unknown, of another launch spec, or too old."""
         now = time.time()
         return [alias for alias, keeper in self._keepers.items() if keeper.is_due(now)]
+
+    def _all(self) -> list[Keeper]:
+        return [*self._keepers.values(), *(own.keeper for own in self._owns)]
 
     def _keeper(self, alias: str) -> Keeper:
         if (keeper := self._keepers.get(alias)) is None:

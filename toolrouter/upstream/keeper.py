@@ -9,20 +9,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
 
-from toolrouter.config import Limits, ServerOptions, Transport, UpstreamSpec
+from toolrouter.config import Limits, ServerOptions, UpstreamSpec
 from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject, Listing, Server, ServerState
 from toolrouter.upstream.connect import connect, launch_hash
 from toolrouter.upstream.connection import HANDSHAKE, Connection, NotDelivered, ReverseHandlers
 from toolrouter.upstream.lister import Lister, fresh_s
-from toolrouter.upstream.negotiate import is_handshake
 from toolrouter.upstream.oauth_store import LoginStore
 from toolrouter.upstream.patience import LONGEST_FOR_CALLS_S, LONGEST_S, Patience
-from toolrouter.upstream.run import IDLE, RECONFIGURED, RENEWED, RESTARTED, WANTED_ENDS, Observers, Run, UpstreamStatus
+from toolrouter.upstream.run import IDLE, RECONFIGURED, RESTARTED, Observers, Run, UpstreamStatus
 from toolrouter.upstream.standing import ACKNOWLEDGED, Standing
 from toolrouter.wire.caller import CALLER
 from toolrouter.wire.jsonrpc import NotificationHandler
@@ -48,22 +48,21 @@ class Keeper:
         options: ServerOptions,
         observers: Observers,
         *,
-        era: str = "",
+        patience: Patience | None = None,
     ) -> None:
-        """`era`: a protocol version of the era to open with, whatever is known and whoever is there."""
+        """`patience`: shared by all keepers of one server."""
         self.alias = alias
         self.tasks: TaskGroup | None = None
         self.launch_hash = launch_hash(spec)
         self._spec = spec
+        self._asks = options.allow_asking
         self._settle_in(limits, options)
         self.observers = observers
         self._turns = anyio.Semaphore(options.max_in_flight or limits.max_in_flight, fast_acquire=True)
-        self._patience = Patience()
-        self._standing = Standing()
+        self.patience = patience or Patience()
+        self.standing = Standing()
         self._run: Run | None = None
         self._era_hint = ""
-        self._login_mark = (0, 0)
-        self._era_wanted = era
         self._server = Server(alias)
         self._status = UpstreamStatus(ServerState.DISABLED if spec.disabled else ServerState.NEW, since=time.time())
 
@@ -77,13 +76,17 @@ class Keeper:
 
     def apply(self, spec: UpstreamSpec, limits: Limits, options: ServerOptions) -> None:
         """Goes on by other settings. What runs is stopped only if it would be started differently now."""
+        asked, self._asks = self._asks, options.allow_asking
         self._settle_in(limits, options)
-        if spec == self._spec:
+        if asked != self._asks:
+            # It is told that it may ask when it is started, and may offer other things then.
+            self._server = replace(self._server, launch_hash="")
+        elif spec == self._spec:
             if self._run is not None:
                 self._run.touched.set()
             return
         self._spec, self.launch_hash = spec, launch_hash(spec)
-        self._patience.reset()
+        self.patience.reset()
         self.stop(RECONFIGURED)
         idle = ServerState.SLEEPING if self._server.listed_at else ServerState.NEW
         self._report(ServerState.DISABLED if spec.disabled else idle)
@@ -101,7 +104,7 @@ class Keeper:
 
     def restart(self) -> None:
         """Ends the current run, and forgets past failures."""
-        self._patience.reset()
+        self.patience.reset()
         self.stop(RESTARTED)
 
     def _settle_in(self, limits: Limits, options: ServerOptions) -> None:
@@ -118,10 +121,18 @@ class Keeper:
         return UpstreamStatus(self._status.state, self._status.error, pid, self._status.since)
 
     @property
-    def modern(self) -> bool | None:
-        """The era that is spoken now; None while nothing runs."""
-        connection = self._live_connection()
-        return connection.modern if connection is not None else None
+    def server(self) -> Server:
+        """What is known of it."""
+        return self._server
+
+    @property
+    def is_open(self) -> bool:
+        return self._live_connection() is not None
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody waits for updates of its resources."""
+        return bool(self.standing.watched)
 
     def is_due(self, now: float) -> bool:
         """Whether its definitions should be fetched (again)."""
@@ -175,14 +186,7 @@ class Keeper:
         raise AssertionError("unreachable")
 
     async def _connected(self) -> tuple[Run, Connection]:
-        """The current run; another one when it was made for other hosts than those that are there now."""
         run = await self._running()
-        own_process = self._spec.transport is Transport.STDIO
-        able = self.observers.reverse().capabilities
-        if run.connection is not None and run.is_unsuited(CALLER.get(), able, own_process=own_process):
-            run.connection.close(RENEWED)
-            await run.done.wait()
-            run = await self._running()
         if run.connection is None:
             raise self._gone(run)
         return run, run.connection
@@ -192,15 +196,15 @@ class Keeper:
         run, connection = await self._connected()
         self._enter(run)
         try:
-            await self._standing.watch(uri, connection)
+            await self.standing.watch(uri, connection)
         finally:
             self._leave(run)
 
     async def unwatch(self, uri: str) -> None:
-        await self._standing.unwatch(uri, self._live_connection())
+        await self.standing.unwatch(uri, self._live_connection())
 
     async def set_level(self, level: str) -> None:
-        await self._standing.set_level(level, self._live_connection())
+        await self.standing.set_level(level, self._live_connection())
 
     async def announce(self, method: str) -> None:
         """Passes on a notification of a host, where it has any meaning: the new era knows none."""
@@ -258,8 +262,8 @@ class Keeper:
         if self.tasks is None:
             raise UpstreamError(self.alias, f"{self.alias} cannot be started: toolrouter is not running")
         self._forgive_after_login()
-        if (wait_s := self._patience.wait_s(pause_s)) > 0:
-            words = f"{self._status.error or self.alias + ' failed'} (next attempt in {wait_s:.0f} s)"
+        if (wait_s := self.patience.wait_s(pause_s)) > 0:
+            words = f"{self.patience.reason or self.alias + ' failed'} (next attempt in {wait_s:.0f} s)"
             raise UpstreamError(self.alias, words)
         self._run = run = Run()
         self._report(ServerState.STARTING)
@@ -273,11 +277,8 @@ class Keeper:
 
     def _forgive_after_login(self) -> None:
         """Who has logged in since the last attempt is not made to wait for the next one."""
-        home, url = self.observers.home, self._spec.url
-        mark = LoginStore(home, self.alias, url).mark() if home and url else (0, 0)
-        if mark != self._login_mark:
-            self._login_mark = mark
-            self._patience.reset()
+        if (home := self.observers.home) and self._spec.url:
+            self.patience.forgive(LoginStore(home, self.alias, self._spec.url).mark())
 
     async def _own(self, run: Run) -> None:
         """The owner task of one run."""
@@ -300,23 +301,22 @@ class Keeper:
         reverse = self.observers.reverse()
         notified = self._notified(run, reverse.on_notification)
         handlers = ReverseHandlers(reverse.capabilities, reverse.on_request, notified)
-        hint = self._era_wanted or (HANDSHAKE if reverse.handshake else self._era_hint)
+        hint = HANDSHAKE if reverse.handshake else self._era_hint
         home = self.observers.home
         opened = connect(self.alias, self._spec, self._limits, handlers=handlers, era_hint=hint, home=home)
         async with opened as connection, anyio.create_task_group() as tasks:
             run.connection = connection
             run.last_used = anyio.current_time()
             self._era_hint = connection.server.protocol_version
-            run.handshake_wanted = is_handshake(hint)
             run.lister = Lister(connection, self._limits, self.launch_hash, self._listed, self._note)
             # Before it is listed: what changes after the listing is announced.
-            tasks.start_soon(self._standing.listen, connection, run.lister.changed)
+            tasks.start_soon(self.standing.listen, connection, run.lister.changed)
             tasks.start_soon(run.lister.run)
             # The first listing comes before the first call: what changed since it was approved is seen in time.
             await run.lister.wait_first()
             self._report(ServerState.RUNNING, run.lister.error)
-            await self._standing.renew(connection)
-            await self._standing.wait_heard()
+            await self.standing.renew(connection)
+            await self.standing.wait_heard()
             run.settled.set()
             tasks.start_soon(self._stop_when_idle, run)
             await connection.peer.ended.wait()
@@ -329,7 +329,7 @@ class Keeper:
             if method.endswith("/list_changed") and run.lister is not None:
                 run.lister.changed()
             if method == ACKNOWLEDGED:
-                self._standing.acknowledged()
+                self.standing.acknowledged()
             await on_notification(method, params)
 
         return notified
@@ -346,7 +346,7 @@ class Keeper:
         while not self._keep_running:
             patience_s = self._limits.idle_stop_s if run.calls else min(REFRESH_LINGER_S, self._limits.idle_stop_s)
             left_s = run.last_used + patience_s - anyio.current_time()
-            if left_s <= 0 and not run.active and not self._standing.watched and run.connection is not None:
+            if left_s <= 0 and not run.active and not self.standing.watched and run.connection is not None:
                 run.connection.close(IDLE)
                 return
             run.touched = anyio.Event()
@@ -370,11 +370,11 @@ class Keeper:
             if run is self._run and not self._spec.disabled:
                 self._report(ServerState.SLEEPING if self._server.listed_at else ServerState.NEW)
             return
-        if run.connection is not None and run.connection.peer.end_reason in WANTED_ENDS:
-            self._patience.reset()
+        if run.connection is not None and run.connection.peer.end_reason == IDLE:
+            self.patience.reset()
             self._report(ServerState.SLEEPING)
             return
-        self._patience.ended(stable=lived_s > STABLE_S)
+        self.patience.ended(str(run.failure or ""), stable=lived_s > STABLE_S)
         self._report(ServerState.FAILED, str(run.failure or ""))
 
     def _failed(self, run: Run, error: UpstreamError) -> None:
@@ -382,7 +382,7 @@ class Keeper:
         if run.stopping:
             self._ended(run, 0)
             return
-        self._patience.failed()
+        self.patience.failed(str(error))
         if isinstance(error, UpstreamTimeout) and not self._era_hint:
             # It may have choked on the question for the new era without dying of it.
             self._era_hint = HANDSHAKE

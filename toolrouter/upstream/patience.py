@@ -17,6 +17,9 @@ class Patience:
     """Exponential back-off with jitter. One crash after a good start is forgiven at once, a series is not."""
 
     def __init__(self) -> None:
+        self.reason = ""
+        """What went wrong last."""
+        self._forgiven: object = (0, 0)
         self._failures = 0
         self._failed_at = 0.0
         self._pause_s = 0.0
@@ -25,18 +28,26 @@ class Patience:
         """Seconds until the next attempt is allowed; 0 when it is now."""
         return max(0.0, self._failed_at + min(self._pause_s, longest_s) - anyio.current_time())
 
-    def failed(self) -> None:
+    def failed(self, reason: str) -> None:
         """A start failed."""
+        self.reason = reason
         self._failures += 1
         self._pause(self._failures - 1)
 
-    def ended(self, *, stable: bool) -> None:
+    def ended(self, reason: str, *, stable: bool) -> None:
         """A run that had started well ended by itself."""
+        self.reason = reason
         self._failures = 1 if stable else self._failures + 1
         if self._failures == 1:
             self._pause_s = 0.0
         else:
             self._pause(self._failures - 2)
+
+    def forgive(self, mark: object) -> None:
+        """Forgets failures, once for each mark."""
+        if mark != self._forgiven:
+            self._forgiven = mark
+            self.reset()
 
     def reset(self) -> None:
         self._failures = 0

@@ -19,7 +19,17 @@ class Caller(Protocol):
 
     @property
     def host(self) -> Hashable:
-        """The same for all requests of one host."""
+        """The same for all requests of one host; where only requests are known, another one for each."""
+        ...
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the host is known beyond this request."""
+        ...
+
+    @property
+    def capabilities(self) -> JsonObject:
+        """What it can do, in the form in which a client declares it."""
         ...
 
     @property

@@ -1,0 +1,119 @@
+"""Connections of one host each, to servers that may ask hosts something.
+
+Such a server may hold what a host told it for as long as its connection lasts, and on most transports a question does
+not say whose call caused it. So each host has a connection of its own there, from its first request until it leaves.
+Those that can be asked nothing tell nothing, and share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from toolrouter.errors import UpstreamError
+from toolrouter.types import Listing
+from toolrouter.upstream.connection import ReverseHandlers
+from toolrouter.upstream.keeper import Keeper
+from toolrouter.wire.caller import Caller
+
+ROOM_S = 30.0
+"""How long a request waits for a connection while as many as may be are busy."""
+LEFT = "stopped because its host left"
+GAVE_WAY = "stopped to make room for another host's connection"
+
+
+@dataclass(eq=False, slots=True)
+class Own:
+    """One of them. It is no part of the catalog: others do not see what is listed on it."""
+
+    alias: str
+    host: Hashable
+    keeper: Keeper = field(init=False)
+    listing: Listing | None = None
+    """What the server showed on it last."""
+    active: int = 0
+    used_at: float = 0.0
+    left: bool = False
+
+    @property
+    def busy(self) -> bool:
+        return self.active > 0 or self.keeper.watched
+
+    async def hear(self, listing: Listing) -> None:
+        self.listing = listing
+
+
+class OwnConnections:
+    """All of them, at most `most()` for one server at a time."""
+
+    def __init__(
+        self,
+        reverse: Callable[[str, Caller | None], ReverseHandlers],
+        make: Callable[[str, Hashable, Caller], Own],
+        most: Callable[[], int],
+    ) -> None:
+        self._reverse, self._make, self._most = reverse, make, most
+        self._found: dict[tuple[str, Hashable], Own] = {}
+        self._freed = anyio.Event()
+
+    def __iter__(self) -> Iterator[Own]:
+        return iter(tuple(self._found.values()))
+
+    @asynccontextmanager
+    async def held(self, alias: str, caller: Caller) -> AsyncIterator[Own]:
+        """The one for that host's requests, kept from being given up meanwhile.
+
+        Raises UpstreamError when there is no room for it.
+        """
+        own = await self._opened(alias, caller)
+        own.active += 1
+        try:
+            yield own
+        finally:
+            own.active -= 1
+            own.used_at = anyio.current_time()
+            if own.left and not own.active:
+                self.drop(own, LEFT)
+            self._tell()
+
+    def leave(self, host: Hashable) -> None:
+        """That host is gone; calls of it that still go on are not cut off."""
+        for own in self:
+            if own.host == host:
+                own.left = True
+                if not own.active:
+                    self.drop(own, LEFT)
+
+    def drop(self, own: Own, reason: str) -> None:
+        own.keeper.stop(reason)
+        self._found.pop((own.alias, own.host), None)
+        self._tell()
+
+    async def _opened(self, alias: str, caller: Caller) -> Own:
+        owner = self._reverse(alias, caller).owner
+        host = (None, caller.modern) if owner is None else owner
+        with anyio.move_on_after(ROOM_S):
+            while True:
+                if (own := self._found.get((alias, host))) is not None:
+                    return own
+                if self._make_room(alias):
+                    own = self._found[alias, host] = self._make(alias, host, caller)
+                    return own
+                await self._freed.wait()
+        words = f"{alias}: calls of other hosts keep all {self._most()} connections to it busy; this one was not sent"
+        raise UpstreamError(alias, f"{words}. toolrouter.limits.max_host_connections allows more")
+
+    def _make_room(self, alias: str) -> bool:
+        there = [own for own in self if own.alias == alias]
+        idle = sorted((own for own in there if not own.busy), key=lambda own: own.used_at)
+        for own in idle[: max(0, len(there) - self._most() + 1)]:
+            self.drop(own, GAVE_WAY)
+            there.remove(own)
+        return len(there) < self._most()
+
+    def _tell(self) -> None:
+        freed, self._freed = self._freed, anyio.Event()
+        freed.set()
