@@ -100,19 +100,11 @@ async def test_a_question_reaches_the_host_whose_call_is_the_only_one_under_way(
         assert len(ada.asked) == len(bob.asked) == 1
 
 
-@pytest.mark.parametrize("kind", UNTOLD)
-async def test_with_calls_of_two_hosts_under_way_nobody_is_asked_and_the_server_is_told_why(
+@pytest.mark.parametrize("kind", [*UNTOLD, "http"])
+async def test_with_calls_of_two_hosts_under_way_both_questions_reach_their_own_hosts(
     tmp_path: Path, kind: str
 ) -> None:
     async with doors(tmp_path, kind, "ada", "bob") as (ada, bob):
-        refusal = {"refused": "toolrouter cannot pass on elicitation/create: several hosts have calls under way"}
-        assert await all_at_once(ada.call(2), bob.call(2)) == [refusal, refusal]
-        assert ada.asked == bob.asked == []
-        assert await ada.call() == {"who": "ada"}
-
-
-async def test_over_the_streams_of_their_requests_both_questions_reach_their_own_hosts(tmp_path: Path) -> None:
-    async with doors(tmp_path, "http", "ada", "bob") as (ada, bob):
         assert await all_at_once(ada.call(2), bob.call(2)) == [{"who": "ada"}, {"who": "bob"}]
         assert ada.asked == ["The server `asker` asks: Who? (ada)"]
         assert bob.asked == ["The server `asker` asks: Who? (bob)"]
