@@ -251,7 +251,7 @@ async def test_what_a_server_shows_on_the_connection_of_one_host_alone_is_not_ca
         before = await pid_of(ada)
         changed.touch()
         result = await bob.error_of("tools/call", {"name": "rooted__pid", "arguments": {}})
-        assert "rooted does not offer `pid` to this host as it was approved" in result.message
+        assert "rooted shows this host another `pid` than the one that was approved" in result.message
         assert await said(bob, "roots") == ["file:///bob"]
         assert await pid_of(ada) == before  # it runs on with the definition that was approved
         await running.fleet.restart("rooted")

@@ -37,10 +37,16 @@ def _show(found: dict[str, Any]) -> None:
     if not hosts:
         say("No host is connected.")
     rows = [
-        (alias, each["state"], str(each["pid"] or ""), _span(each["since"]), line_for_people(each["error"], 100))
+        (alias, _state(each), str(each["pid"] or ""), _span(each["since"]), line_for_people(each["error"], 100))
         for alias, each in servers.items()
     ]
     print_table(("server", "state", "process", "for", "error"), rows, right=("process",))
+
+
+def _state(server: dict[str, Any]) -> str:
+    """Of the connection that hosts share, and how many have one of their own."""
+    own = server.get("host_connections")
+    return f"{server['state']}, {own} for single hosts" if own else str(server["state"])
 
 
 def _span(since: float) -> str:

@@ -247,7 +247,7 @@ class Service:
         status = self._running.fleet.state(alias)
         refused = sorted(self._running.hosts.asking.refused.get(alias, ()))
         known = {"state": status.state.value, "error": status.error, "pid": status.pid, "since": status.since}
-        return {**known, "refused_asking": refused}
+        return {**known, "refused_asking": refused, "host_connections": self._running.fleet.host_connections(alias)}
 
     def _is_recorded(self) -> bool:
         record = self._place.read_record()

@@ -6,6 +6,8 @@ something else: it may be another version by now, it may go by what the host can
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from toolrouter.catalog.offers import Kind, Offer, offers_of
 from toolrouter.catalog.snapshot import Catalog
 from toolrouter.config import Settings
@@ -23,29 +25,29 @@ def check_shown(catalog: Catalog, settings: Settings, listing: Listing, method: 
     ref = params.get("ref") if method == "completion/complete" else params
     given = ref if isinstance(ref, dict) else {}
     alias, name, uri = listing.server.alias, given.get("name"), given.get("uri")
+    known = {offer.hash for offer in catalog.offers.get(alias, ())}
     if method == "tools/call":
-        same = _is_tool_shown(catalog, settings, listing, name)
+        pins = {tool.hash for tool in catalog.by_server(alias) if tool.name == name}
+        ignored = settings.options(alias).pin_ignore
+        found = [fingerprint(pinned_part(raw, ignored)) for raw in listing.tools if raw.get("name") == name]
+        same = found[1:] == [] and pins.issuperset(found)
     elif isinstance(uri, str):
-        name, same = uri, _is_resource_shown(catalog, listing, uri)
+        name, found, same = uri, [uri], _is_resource_shown(known, listing, uri)
     else:
-        known = {offer.hash for offer in catalog.offers.get(alias, ())}
-        shown = [offer for offer in offers_of(listing.server) if offer.kind is Kind.PROMPT and offer.name == name]
-        same = bool(shown) and all(offer.hash in known for offer in shown)
+        prompts = [offer for offer in offers_of(listing.server) if offer.kind is Kind.PROMPT]
+        found = [offer.hash for offer in prompts if offer.name == name]
+        same = known.issuperset(found)
+    if not found:
+        raise NotFound(f"{alias} does not offer `{name}` to this host: what it offers may go by what a host can do.")
     if not same:
-        words = f"{alias} does not offer `{name}` to this host as it was approved: it may go by what the host can do"
-        raise NotFound(f"{words}, or have changed. Search again; `toolrouter restart {alias}` starts it anew.")
+        words = f"{alias} shows this host another `{name}` than the one that was approved, and was not asked for it"
+        raise NotFound(
+            f"{words}. `toolrouter restart {alias}` starts it anew for everybody, and the change is reviewed."
+        )
 
 
-def _is_tool_shown(catalog: Catalog, settings: Settings, listing: Listing, name: object) -> bool:
-    ignored = settings.options(listing.server.alias).pin_ignore
-    known = {tool.hash for tool in catalog.by_server(listing.server.alias) if tool.name == name}
-    shown = [raw for raw in listing.tools if raw.get("name") == name]
-    return len(shown) == 1 and fingerprint(pinned_part(shown[0], ignored)) in known
-
-
-def _is_resource_shown(catalog: Catalog, listing: Listing, uri: str) -> bool:
+def _is_resource_shown(known: Set[str], listing: Listing, uri: str) -> bool:
     """As in the catalog, what is not listed may be read: see `Offerings`."""
-    known = {offer.hash for offer in catalog.offers.get(listing.server.alias, ())}
     covering: list[Offer] = [offer for offer in offers_of(listing.server) if offer.covers(uri)]
     if any(offer.is_resource(uri) and offer.hash not in known for offer in covering):
         return False
