@@ -102,6 +102,7 @@ async def test_what_a_server_remembers_of_one_host_is_not_told_to_another(tmp_pa
         ada.folders.append("more")  # type: ignore[attr-defined]
         bob.folders.append("more")  # type: ignore[attr-defined]
         await ada.peer.notify("notifications/roots/list_changed")
+        await ada.ask("ping")
         assert await said(ada, "roots") == ["file:///ada", "file:///more"]
         assert await said(bob, "roots") == ["file:///bob"]  # nobody told its server that they changed
         assert running.fleet.host_connections("rooted") == 2

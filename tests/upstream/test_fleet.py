@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import pytest
 
-from tests.upstream.stubs import fleet_of, stub
-from toolrouter.config import ServerOptions, UpstreamSpec
+from tests.upstream.stubs import STUB, fleet_of, stub
+from toolrouter.config import Ask, ServerOptions, UpstreamSpec
 from toolrouter.errors import NotFound, RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject, Server, ServerState
 from toolrouter.upstream import lister, negotiate
 from toolrouter.upstream.connect import launch_hash
 from toolrouter.upstream.connection import ReverseHandlers
 from toolrouter.upstream.patience import FIRST_S, LONGEST_FOR_CALLS_S, LONGEST_S, Patience
-from toolrouter.wire.caller import Caller
+from toolrouter.wire.caller import CALLER, Caller
 from toolrouter.wire.jsonrpc import Inbound
 
 pytestmark = pytest.mark.anyio
@@ -125,6 +127,73 @@ async def test_a_failing_upstream_is_left_alone_for_a_while() -> None:
         with pytest.raises(UpstreamError, match=r"API_TOKEN.*\n?.*next attempt in 1 s"):
             await watched.call("a", "echo")
         assert len(watched.states) == started
+
+
+@dataclass(frozen=True)
+class Known:
+    """A host that can be asked for its folders; satisfies `wire.caller.Caller`."""
+
+    host: str
+    modern: bool = False
+    lasting: bool = True
+    capabilities: JsonObject = field(default_factory=lambda: {"roots": {}}, compare=False)
+
+    def check(self, method: str, params: JsonObject) -> None:
+        raise NotImplementedError
+
+    async def ask(self, method: str, params: JsonObject) -> JsonObject:
+        raise NotImplementedError
+
+    async def tell(self, method: str, params: JsonObject) -> None:
+        raise NotImplementedError
+
+
+def owned(_alias: str, caller: Caller | None) -> ReverseHandlers:
+    return ReverseHandlers(caller.capabilities if caller else {}, owner=caller.host if caller else None)
+
+
+ASKS = {"a": ServerOptions(allow_asking=(Ask.ROOTS,))}
+
+
+async def test_a_server_that_failed_for_one_host_is_left_alone_by_all_and_each_is_told_why() -> None:
+    async with fleet_of({"a": stub("exit")}, options=ASKS, reverse=owned) as watched:
+        for host, words in (("ada", "API_TOKEN is not set"), ("bob", r"(?s)API_TOKEN is not set.*next attempt in")):
+            CALLER.set(Known(host))
+            with pytest.raises(UpstreamError, match=words):
+                await watched.call("a", "echo")
+
+
+async def test_a_connection_of_one_host_is_stopped_when_idle_and_started_for_its_next_request() -> None:
+    async with fleet_of({"a": stub()}, options=ASKS, reverse=owned, idle_stop_s=0.1) as watched:
+        CALLER.set(Known("ada"))
+        pid = await watched.call("a", "pid")
+        [own] = watched.fleet._owns
+        assert own.keeper._run is not None
+        await own.keeper._run.done.wait()
+        assert watched.fleet.host_connections("a") == 0
+        assert await watched.call("a", "pid") != pid
+        assert watched.fleet.state("a").state is ServerState.NEW  # the shared one was never needed
+        await watched.fleet.set_level("error")
+
+
+async def test_a_connection_gives_way_only_when_no_updates_are_waited_for_on_it() -> None:
+    asker = UpstreamSpec(command=sys.executable, args=("-I", "-S", str(STUB.with_name("asker.py"))))
+    async with fleet_of({"a": asker}, options=ASKS, reverse=owned, max_host_connections=1) as watched:
+        served = anyio.Event()
+
+        async def call_as_bob() -> None:
+            CALLER.set(Known("bob"))
+            await watched.call("a", "touch")
+            served.set()
+
+        CALLER.set(Known("ada"))
+        stop_watching = await watched.fleet.watch("a", "note://a")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call_as_bob)
+            await watched.call("a", "touch")
+            assert ([own.host for own in watched.fleet._owns], served.is_set()) == (["ada"], False)
+            await stop_watching()
+        assert [own.host for own in watched.fleet._owns] == ["bob"]
 
 
 async def test_a_crash_fails_its_call_unrepeated_and_the_next_call_starts_anew() -> None:

@@ -56,9 +56,7 @@ class Fleet:
         the catalog does; nobody does at first."""
         self._level = ""
         self._keepers: dict[str, Keeper] = {}
-        self._owns = OwnConnections(
-            self._reverse, self._make_own, lambda: self._settings.router.limits.max_host_connections
-        )
+        self._owns = OwnConnections(self._reverse, self._make_own, lambda: self._settings.router.limits)
         self.apply(settings, known)
 
     def apply(self, settings: Settings, known: Mapping[str, Server]) -> None:
@@ -89,9 +87,9 @@ class Fleet:
     def _apply_to_owns(self, settings: Settings) -> None:
         for own in self._owns:
             if own.alias not in settings.servers:
-                self._owns.drop(own, REMOVED)
+                self._owns.end(own, REMOVED)
             elif not self._asks(own.alias):
-                self._owns.drop(own, RECONFIGURED)
+                self._owns.end(own, RECONFIGURED)
             else:
                 own.keeper.apply(settings.servers[own.alias], settings.router.limits, settings.options(own.alias))
 
@@ -215,7 +213,12 @@ class Fleet:
             return partial(keeper.unwatch, uri)
         async with self._owns.held(alias, caller) as own:
             await own.keeper.watch(uri)
-        return partial(own.keeper.unwatch, uri)
+
+        async def unwatch() -> None:
+            await own.keeper.unwatch(uri)
+            self._owns.tell_freed()
+
+        return unwatch
 
     async def set_level(self, level: str) -> None:
         """Asks every upstream that runs now or later for log messages from this level on."""

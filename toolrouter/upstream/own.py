@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from toolrouter.config import Limits
 from toolrouter.errors import UpstreamError
 from toolrouter.types import Listing
 from toolrouter.upstream.connection import ReverseHandlers
@@ -47,17 +48,18 @@ class Own:
 
 
 class OwnConnections:
-    """All of them, at most `most()` for one server at a time."""
+    """All of them, at most `limits.max_host_connections` for one server at a time."""
 
     def __init__(
         self,
         reverse: Callable[[str, Caller | None], ReverseHandlers],
         make: Callable[[str, Hashable, Caller], Own],
-        most: Callable[[], int],
+        limits: Callable[[], Limits],
     ) -> None:
-        self._reverse, self._make, self._most = reverse, make, most
+        self._reverse, self._make, self._limits = reverse, make, limits
         self._found: dict[tuple[str, Hashable], Own] = {}
         self._freed = anyio.Event()
+        self._waiting = 0
 
     def __iter__(self) -> Iterator[Own]:
         return iter(tuple(self._found.values()))
@@ -76,8 +78,8 @@ class OwnConnections:
             own.active -= 1
             own.used_at = anyio.current_time()
             if own.left and not own.active:
-                self.drop(own, LEFT)
-            self._tell()
+                self._drop(own, LEFT)
+            self.tell_freed()
 
     def leave(self, host: Hashable) -> None:
         """That host is gone; calls of it that still go on are not cut off."""
@@ -85,35 +87,48 @@ class OwnConnections:
             if own.host == host:
                 own.left = True
                 if not own.active:
-                    self.drop(own, LEFT)
+                    self._drop(own, LEFT)
 
-    def drop(self, own: Own, reason: str) -> None:
+    def end(self, own: Own, reason: str) -> None:
+        """Ends it at once. Calls that are under way on it fail with `reason`."""
+        own.left = True
         own.keeper.stop(reason)
-        self._found.pop((own.alias, own.host), None)
-        self._tell()
+        if not own.active:
+            self._drop(own, reason)
+
+    def tell_freed(self) -> None:
+        """Some connection may be busy no more: whoever waits for room looks again."""
+        freed, self._freed = self._freed, anyio.Event()
+        freed.set()
 
     async def _opened(self, alias: str, caller: Caller) -> Own:
         owner = self._reverse(alias, caller).owner
         host = (None, caller.modern) if owner is None else owner
-        with anyio.move_on_after(ROOM_S):
-            while True:
-                if (own := self._found.get((alias, host))) is not None:
-                    return own
-                if self._make_room(alias):
+        wait_s = ROOM_S if self._waiting < self._limits().max_waiting else 0
+        self._waiting += 1
+        try:
+            with anyio.move_on_after(wait_s):
+                while (own := self._found.get((alias, host))) is None and not self._make_room(alias):
+                    await self._freed.wait()
+                if own is None:
                     own = self._found[alias, host] = self._make(alias, host, caller)
-                    return own
-                await self._freed.wait()
-        words = f"{alias}: calls of other hosts keep all {self._most()} connections to it busy; this one was not sent"
+                return own
+        finally:
+            self._waiting -= 1
+        most = self._limits().max_host_connections
+        words = f"{alias}: calls of other hosts keep all {most} connections to it busy; this one was not sent"
         raise UpstreamError(alias, f"{words}. toolrouter.limits.max_host_connections allows more")
 
     def _make_room(self, alias: str) -> bool:
-        there = [own for own in self if own.alias == alias]
+        there, most = [own for own in self if own.alias == alias], self._limits().max_host_connections
         idle = sorted((own for own in there if not own.busy), key=lambda own: own.used_at)
-        for own in idle[: max(0, len(there) - self._most() + 1)]:
-            self.drop(own, GAVE_WAY)
-            there.remove(own)
-        return len(there) < self._most()
+        given_up = idle[: max(0, len(there) - most + 1)]
+        for own in given_up:
+            self._drop(own, GAVE_WAY)
+        return len(there) - len(given_up) < most
 
-    def _tell(self) -> None:
-        freed, self._freed = self._freed, anyio.Event()
-        freed.set()
+    def _drop(self, own: Own, reason: str) -> None:
+        own.keeper.stop(reason)
+        if self._found.get((own.alias, own.host)) is own:
+            del self._found[own.alias, own.host]
+        self.tell_freed()
