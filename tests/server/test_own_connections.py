@@ -155,15 +155,15 @@ def _host_of(running: Running, pid: int) -> object:
     return connections[pid]
 
 
-async def test_hosts_that_can_be_asked_nothing_share_a_connection_that_declares_nothing(tmp_path: Path) -> None:
+async def test_hosts_that_can_be_asked_nothing_share_a_connection_on_which_nobody_is_asked(tmp_path: Path) -> None:
     async with (
         running_by(settings_of("roots"), tmp_path) as running,
         host_named(running, "ada", {}) as ada,
         host_named(running, "bob", {"elicitation": {}}) as bob,
         host_named(running, "eve") as eve,
     ):
-        shared, declared = await said(ada, "pid")
-        assert declared == []
+        shared, _ = await said(ada, "pid")
+        assert running.fleet.host_connections("rooted") == 0
         assert await pid_of(bob) == shared
         assert "does not support roots/list" in (await said(bob, "roots"))["message"]
         own_pid, declared = await said(eve, "pid")

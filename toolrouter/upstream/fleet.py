@@ -56,7 +56,7 @@ class Fleet:
         the catalog does; nobody does at first."""
         self._level = ""
         self._keepers: dict[str, Keeper] = {}
-        self._owns = OwnConnections(self._reverse, self._make_own, lambda: self._settings.router.limits)
+        self._owns = OwnConnections(self._make_own, lambda: self._settings.router.limits)
         self.apply(settings, known)
 
     def apply(self, settings: Settings, known: Mapping[str, Server]) -> None:
@@ -156,7 +156,7 @@ class Fleet:
             NotFound: no such upstream.
         """
         keeper, caller = self._keeper(alias), CALLER.get()
-        if caller is None or not self._asks(alias):
+        if caller is None or not self._has_own(alias, caller):
             return await keeper.request(
                 method, params, timeout_s=timeout_s, on_progress=on_progress, before_send=before_send
             )
@@ -197,6 +197,10 @@ class Fleet:
                 self._tasks.start_soon(self.refresh, [own.alias])
             raise
 
+    def _has_own(self, alias: str, caller: Caller) -> bool:
+        """Who can be asked nothing tells nothing, and is served by the shared connection."""
+        return self._asks(alias) and self._reverse(alias, caller).owner is not None
+
     def _asks(self, alias: str) -> bool:
         return bool(self._settings.options(alias).allow_asking)
 
@@ -208,7 +212,7 @@ class Fleet:
             UpstreamError: it cannot be started, or broke off.
         """
         keeper, caller = self._keeper(alias), CALLER.get()
-        if caller is None or not caller.lasting or not self._asks(alias):
+        if caller is None or not caller.lasting or not self._has_own(alias, caller):
             await keeper.watch(uri)
             return partial(keeper.unwatch, uri)
         async with self._owns.held(alias, caller) as own:

@@ -2,7 +2,7 @@
 
 Such a server may hold what a host told it for as long as its connection lasts, and on most transports a question does
 not say whose call caused it. So each host has a connection of its own there, from its first request until it leaves.
-Those that can be asked nothing tell nothing, and share one.
+Those that can be asked nothing tell nothing, and share the one that lists the server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import anyio
 from toolrouter.config import Limits
 from toolrouter.errors import UpstreamError
 from toolrouter.types import Listing
-from toolrouter.upstream.connection import ReverseHandlers
 from toolrouter.upstream.keeper import Keeper
 from toolrouter.wire.caller import Caller
 
@@ -52,11 +51,10 @@ class OwnConnections:
 
     def __init__(
         self,
-        reverse: Callable[[str, Caller | None], ReverseHandlers],
         make: Callable[[str, Hashable, Caller], Own],
         limits: Callable[[], Limits],
     ) -> None:
-        self._reverse, self._make, self._limits = reverse, make, limits
+        self._make, self._limits = make, limits
         self._found: dict[tuple[str, Hashable], Own] = {}
         self._freed = anyio.Event()
         self._waiting = 0
@@ -102,8 +100,7 @@ class OwnConnections:
         freed.set()
 
     async def _opened(self, alias: str, caller: Caller) -> Own:
-        owner = self._reverse(alias, caller).owner
-        host = (None, caller.modern) if owner is None else owner
+        host = caller.host
         wait_s = ROOM_S if self._waiting < self._limits().max_waiting else 0
         self._waiting += 1
         try:
