@@ -1,7 +1,8 @@
 """The hosts that are connected, and what upstreams say to them: questions, log messages, updates of resources.
 
-A server that may ask has a connection for each host, so a question reaches the host on whose connection it comes. On a
-connection that hosts share it is refused in words: a question must never reach somebody else's user.
+A server that may ask has a connection for each host that lasts, so a question reaches the host on whose connection it
+comes. On a connection that hosts share it reaches the one host whose calls are under way, and is refused in words when
+there are several: a question must never reach somebody else's user.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 UPDATED = "notifications/resources/updated"
 MESSAGE = "notifications/message"
 ELICITED = "notifications/elicitation/complete"
+ROOTS = "roots/list"
 FIRST_HOST_S = 1.0
 
 OnUpdate = Callable[[JsonObject], Awaitable[None]]
@@ -113,6 +115,9 @@ class Hosts:
         if method not in ABILITIES or not self._may_speak(alias):
             raise RpcError(METHOD_NOT_FOUND, f"Method not found: {method}")
         params = self.asking.question(alias, method, params)
+        if owner is None and method == ROOTS:
+            # A server asks for them once and uses them in everybody's calls.
+            raise _unasked(method, "several hosts share this connection")
         if callers := inbound.callers:
             if len({caller.host for caller in callers}) > 1:
                 raise _unasked(method, "several hosts have calls under way")

@@ -198,7 +198,12 @@ class Fleet:
             raise
 
     def _has_own(self, alias: str, caller: Caller) -> bool:
-        """Who can be asked nothing tells nothing, and is served by the shared connection."""
+        """Who can be asked nothing tells nothing, and is served by the shared connection.
+
+        So is who is known for one request alone, where a connection would cost a process for each request.
+        """
+        if not caller.lasting and self._settings.servers[alias].transport is Transport.STDIO:
+            return False
         return self._asks(alias) and self._reverse(alias, caller).owner is not None
 
     def _asks(self, alias: str) -> bool:
