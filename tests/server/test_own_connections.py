@@ -218,10 +218,13 @@ async def test_beyond_the_bound_the_longest_unused_connection_gives_way_and_a_bu
         assert await pid_of(bob) == first["bob"]
         assert await pid_of(ada) != first["ada"]  # in the place of eve, who was not heard of for longest
 
-        asked, answered = [], anyio.Event()
+        asked: list[str] = []
+        both, answered = anyio.Event(), anyio.Event()
 
         async def hesitate(method: str, params: JsonObject, inbound: Inbound) -> JsonObject:
             asked.append(method)
+            if len(asked) == 2:
+                both.set()
             await answered.wait()
             return {"action": "decline"}
 
@@ -229,13 +232,12 @@ async def test_beyond_the_bound_the_longest_unused_connection_gives_way_and_a_bu
             host.peer._on_request = hesitate
             assert await said(host, "ask") == {"action": "decline"}
 
-        monkeypatch.setattr(own, "ROOM_S", 0.05)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask, ada)
             tasks.start_soon(ask, bob)
-            refusal = ""
-            while "max_host_connections" not in refusal:  # until both are under way, it may find room
-                refusal = await eve.text_of("rooted__pid")
+            await both.wait()
+            monkeypatch.setattr(own, "ROOM_S", 0.05)
+            refusal = await eve.text_of("rooted__pid")
             assert "calls of other hosts keep all 2 connections to it busy; this one was not sent" in refusal
             monkeypatch.setattr(own, "ROOM_S", 60)
             tasks.start_soon(pid_of, eve)
@@ -261,11 +263,13 @@ async def test_what_a_server_shows_on_the_connection_of_one_host_alone_is_not_ca
         assert "rooted__pid" in (await ada.error_of("tools/call", {"name": "rooted__pid", "arguments": {}})).message
 
 
-async def test_requests_of_hosts_that_are_not_known_beyond_them_have_connections_of_their_own(tmp_path: Path) -> None:
+async def test_requests_of_hosts_that_are_not_known_beyond_them_share_a_process_that_hears_no_roots(
+    tmp_path: Path,
+) -> None:
     envelope = {**ENVELOPE, "io.modelcontextprotocol/clientCapabilities": ABLE}
 
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(running_by(settings_of("roots"), tmp_path))
+        running = await stack.enter_async_context(running_by(settings_of(*EVERYTHING), tmp_path))
         endpoint = await stack.enter_async_context(served(running))  # type: ignore[arg-type]
 
         async def call(tool: str, **params: Any) -> Any:
@@ -277,11 +281,13 @@ async def test_requests_of_hosts_that_are_not_known_beyond_them_have_connections
                 return (await client.post(endpoint.url, json=body)).json()["result"]
 
         pids = {json.loads((await call("pid"))["content"][0]["text"])[0] for _ in range(2)}
-        assert len(pids) == 2
-        for name in ("ada", "bob"):
-            asked = await call("roots")
+        assert len(pids) == 1
+        for _ in ("ada", "bob"):
+            refused = await call("roots")
+            assert "this connection is not the host's alone" in json.loads(refused["content"][0]["text"])["message"]
+            asked = await call("ask")
             [key] = asked["inputRequests"]
-            answers = {key: {"roots": [{"uri": f"file:///{name}"}]}}
-            found = await call("roots", inputResponses=answers, requestState=asked["requestState"])
-            assert json.loads(found["content"][0]["text"]) == [f"file:///{name}"]
+            answers = {key: {"action": "decline"}}
+            found = await call("ask", inputResponses=answers, requestState=asked["requestState"])
+            assert json.loads(found["content"][0]["text"]) == {"action": "decline"}
         assert running.fleet.host_connections("rooted") == 0

@@ -115,12 +115,13 @@ class Hosts:
         if method not in ABILITIES or not self._may_speak(alias):
             raise RpcError(METHOD_NOT_FOUND, f"Method not found: {method}")
         params = self.asking.question(alias, method, params)
-        if owner is None and method == ROOTS:
-            # A server asks for them once and uses them in everybody's calls.
-            raise _unasked(method, "several hosts share this connection")
         if callers := inbound.callers:
             if len({caller.host for caller in callers}) > 1:
                 raise _unasked(method, "several hosts have calls under way")
+            callers[0].check(method, params)
+            if owner is None and method == ROOTS:
+                # A server asks for them once and uses them in everybody's calls.
+                raise _unasked(method, "this connection is not the host's alone")
             return await callers[0].ask(method, params)
         for host in self._those(owner):
             if owner is not None and can(host.capabilities, method, params):
