@@ -49,13 +49,13 @@ def remove_secret(service: str, name: str) -> None:
         raise KeyringUnavailable(f"the keyring did not answer: {_words(error)}") from error
 
 
-def is_usable() -> bool:
-    """Whether secrets can be kept in a keyring here."""
+def why_unusable() -> str:
+    """Why secrets cannot be kept in a keyring here, and what to do; empty when they can."""
     try:
         _keyring()
-    except KeyringUnavailable:
-        return False
-    return True
+    except KeyringUnavailable as error:
+        return str(error)
+    return ""
 
 
 def _keyring() -> ModuleType:
@@ -63,11 +63,13 @@ def _keyring() -> ModuleType:
         import keyring
         from keyring.backends import fail, null
     except ImportError as error:
-        words = "the package `keyring` is not installed: pip install keyring"
+        words = "the package `keyring` is not installed (`pip install '.[keyring]'` in toolrouter's checkout)"
         raise KeyringUnavailable(words) from error
     backend = keyring.get_keyring()
     if isinstance(backend, fail.Keyring | null.Keyring) or not _has_store(backend):
-        raise KeyringUnavailable("this machine has no keyring that can be used")
+        raise KeyringUnavailable(
+            "the package `keyring` is installed, but this machine has no keyring service that can be used"
+        )
     return keyring
 
 

@@ -80,6 +80,7 @@ def test_a_host_name_that_leads_nowhere_is_said_to(shell: Shell, monkeypatch: py
     assert "the name no-such-host.invalid cannot be resolved (DNS)" in finding["detail"]
     assert "refused" not in finding["detail"]
     assert "DNS" in finding["fix"]
+    assert "spelling" not in finding["detail"], "advice is given once"
     assert "headers" not in finding["fix"]
 
 

@@ -92,6 +92,8 @@ def test_add_starts_a_config_where_there_is_none(shell: Shell) -> None:
         (("a", "--env", "A", "--", "x"), 2, "expected NAME=VALUE"),
         (("a", "https://h", "--type", "grpc"), 2, "expected sse or http"),
         (("a",), 2, "TARGET"),
+        (("a", "localhost:8080/mcp"), 2, "did you mean http://localhost:8080/mcp?"),
+        (("a", "mcp.example.com/mcp", "--header", "A=b"), 2, "did you mean https://mcp.example.com/mcp?"),
     ],
 )
 def test_what_add_cannot_use_changes_nothing(shell: Shell, words: tuple[str, ...], status: int, said: str) -> None:
@@ -100,6 +102,14 @@ def test_what_add_cannot_use_changes_nothing(shell: Shell, words: tuple[str, ...
     assert found.status == status
     assert said in found.err
     assert shell.config.read_bytes() == before
+
+
+def test_a_program_that_is_called_like_an_address_can_be_added(shell: Shell) -> None:
+    program = shell.folder / "tools.d" / "serve"
+    program.parent.mkdir()
+    program.touch()
+    assert shell("add", "a", "--cwd", str(shell.folder), "--", "tools.d/serve").status == 0
+    assert shell("add", "b", "--", "server.py").status == 0
 
 
 def test_remove_takes_servers_out_all_or_none(shell: Shell) -> None:

@@ -55,6 +55,12 @@ def test_with_review_of_new_tools_nothing_is_usable_before_a_person_has_looked(s
     assert set(statuses(shell).values()) == {"approved"}
 
 
+def test_a_name_that_is_misspelt_is_told_with_its_like(shell: Shell) -> None:
+    shell("index")
+    assert "Did you mean `demo`?" in shell("approve", "dmeo").err
+    assert "Did you mean `demo__echo`" in shell("reject", "demo__ehco").err
+
+
 def test_when_nothing_waits_approve_says_so(shell: Shell) -> None:
     shell("index")
     assert "Nothing to decide" in shell("approve", "demo").err

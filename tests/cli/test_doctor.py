@@ -56,6 +56,10 @@ def test_a_config_that_cannot_be_read_is_the_first_problem(shell: Shell) -> None
     assert found.status == 1
     assert found.json[0]["subject"] == "config"
     assert "must be an object" in found.json[0]["detail"]
+    assert "correct the file" in found.json[0]["fix"]
+    nowhere = shell("doctor", "--json", config=shell.folder / "none.json").json[0]
+    assert "does not exist" in nowhere["detail"]
+    assert "correct" not in nowhere["fix"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")

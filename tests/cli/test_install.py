@@ -55,6 +55,32 @@ def test_install_and_uninstall_go_there_and_back(shell: Shell, person: Surroundi
     assert "not in it" in shell("uninstall", "cursor", "--yes").err
 
 
+@pytest.mark.usefixtures("no_keys")
+def test_uninstall_of_an_edited_file_names_the_file_of_before_and_no_later_one_takes_its_place(
+    shell: Shell, person: Surroundings
+) -> None:
+    before = cursor(person).read_bytes()
+    kept = []
+    for _ in range(2):
+        shell("install", "cursor", "--yes")
+        cursor(person).write_text(cursor(person).read_text() + "\n")
+        back = shell("uninstall", "cursor", "--yes")
+        assert "edited since" in back.err
+        (line,) = [line for line in back.err.splitlines() if line.startswith("As it was before: ")]
+        kept.append(Path(line.removeprefix("As it was before: ").partition(" (")[0]))
+    assert kept[0].read_bytes() == before
+    assert kept[0] != kept[1]
+
+
+@pytest.mark.usefixtures("no_keys", "person")
+def test_why_secrets_stay_in_the_clear_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "this machine has no keyring service" in shell("install", "cursor", "--dry-run").err
+    assert "in the clear in" in shell("install", "cursor", "--dry-run", "--no-keyring").err
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    said = shell("install", "cursor", "--dry-run").err
+    assert "the package `keyring` is not installed (`pip install '.[keyring]'`" in said
+
+
 def test_secrets_go_into_the_keyring_and_are_never_shown(shell: Shell, person: Surroundings, keys: Keys) -> None:  # noqa: F811
     done = shell("install", "cursor", "--yes")
     assert done.status == 0, done.err
@@ -155,9 +181,9 @@ def test_servers_that_a_host_has_beside_the_router_are_named(shell: Shell, perso
 
 @pytest.mark.usefixtures("person")
 def test_an_unknown_host_is_told_with_the_nearest_one(shell: Shell) -> None:
-    done = shell("install", "curser")
+    done = shell("install", "cursr")
     assert done.status == 1
-    assert "cursor" in done.err
+    assert "Did you mean `cursor`" in done.err
 
 
 @pytest.mark.usefixtures("person")

@@ -48,17 +48,13 @@ def test_index_tells_what_was_refused_and_why_and_serves_the_rest(shell: Shell) 
 def test_a_server_that_cannot_be_reached_costs_only_itself(shell: Shell) -> None:
     shell.configure({"demo": shell.server(), "gone": {"command": "no-such-program-here"}})
     found = shell("index", "--json")
-    assert found.status == 0
+    assert found.status == 1
+    assert shell("index", "demo").status == 0
     errors = {server["name"]: server["error"] for server in found.json["servers"]}
     assert errors["demo"] == ""
     assert "no-such-program-here" in errors["gone"]
     states = {server["name"]: (server["state"], server["tools"]) for server in shell("list", "--json").json}
     assert states == {"demo": ("sleeping", 3), "gone": ("failed", 0)}
-
-
-def test_index_fails_when_nothing_could_be_reached(shell: Shell) -> None:
-    shell.configure({"gone": {"command": "no-such-program-here"}})
-    assert shell("index", "--json").status == 1
 
 
 def test_a_server_with_an_unset_variable_is_never_started(shell: Shell) -> None:
@@ -87,6 +83,21 @@ def test_an_unknown_server_is_named_with_its_like(shell: Shell) -> None:
         found = shell(*command)
         assert found.status == 1
         assert "No server is called `dmo`. Did you mean `demo`?" in found.err
+    assert "No server is called `nope`. Servers: demo." in shell("search", "x", "--server", "nope").err
+
+
+def test_a_search_for_nothing_says_what_to_give(shell: Shell) -> None:
+    for words in ([""], ["", " "]):
+        found = shell("search", *words)
+        assert found.status == 2
+        assert "say what is to be done" in found.err
+
+
+def test_a_name_of_what_is_no_tool_is_told_from_an_unknown_one(shell: Shell) -> None:
+    shell.configure({"demo": shell.server("Be polite.")})
+    assert "`demo` is a server, not a tool: `toolrouter tools --server demo`" in shell("describe", "demo").err
+    assert "`demo__greet` is a prompt, not a tool" in shell("describe", "demo__greet").err
+    assert "demo__greet" in shell("search", "demo__greet", "--include", "prompts").out, "as the advice has it"
 
 
 def test_search_answers_scripts_in_a_fixed_form(shell: Shell) -> None:
@@ -151,7 +162,9 @@ def test_people_get_tables(shell: Shell) -> None:
     assert "demo" in shell("index").out
     assert re.search(r"demo\s+sleeping\s+3", shell("list").out)
     assert re.search(r"demo__echo\s+approved\s+\d+\s+Repeat a text", shell("tools").out)
-    assert "demo__echo(text*: str) - Repeat a text" in shell("search", "repeat a text").out
+    found = shell("search", "repeat a text", "-k", "1")
+    assert "demo__echo(text*: str) - Repeat a text" in found.out
+    assert "1 hit in " in found.err
 
 
 def test_json_means_what_was_sent_and_shows_every_character(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

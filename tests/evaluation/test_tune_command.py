@@ -2,10 +2,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from toolrouter.cli.tune import verdict
 from toolrouter.cli.tune_config import apply, undo, with_search_settings
 from toolrouter.errors import ConfigError
+from toolrouter.evaluation.bootstrap import Interval
+from toolrouter.evaluation.tuning import Cut, Outcome, Tuning
 from toolrouter.evaluation.use_log import queries_from_log
 from toolrouter.settings_file import parse_config
 
@@ -30,6 +34,19 @@ def config(tmp_path: Path) -> Path:
 
 def search_section(path: Path) -> object:
     return parse_config(path, path.read_text(encoding="utf-8")).document["toolrouter"]["search"]
+
+
+@pytest.mark.parametrize(("low", "said"), [(-5, "Not distinguishable"), (5, "A gain")])
+def test_the_verdict_says_what_it_goes_by(low: float, said: str) -> None:
+    nothing = np.zeros(1)
+    outcome = Outcome(nothing, nothing, nothing, nothing)
+    recall, tokens = Interval(0.009, 0.001, 0.02), Interval(-40, -60, -20)
+    fitted = Tuning(Cut(5, 0, 500), Cut(8, 0, 500), outcome, outcome, Interval(20, low, 45), recall, tokens, ())
+    decision, gains = verdict(fitted).split("\n")
+    assert decision.startswith(said)
+    assert "cost" in decision
+    assert ("does not lie above 0" in decision) == (low < 0)
+    assert gains.index(f"cost saved +20 [{low:+d}, +45]") < gains.index("+0.9 points")
 
 
 def test_settings_are_fitted_shown_written_and_set_back(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +17,7 @@ from toolrouter.errors import ConfigError
 from toolrouter.types import JsonObject
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?P<host>[a-z0-9][\w.-]*|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?(?P<path>/\S*)?", re.IGNORECASE)
 
 
 def command(
@@ -34,6 +37,8 @@ def command(
     Write ${NAME} (in single quotes, for the shell) to keep a secret in the environment and out of the file.
     """
     is_url = len(target) == 1 and _URL.match(target[0]) is not None
+    if not is_url:
+        _refuse_address(target, cwd)
     if is_url and (env or cwd):
         raise UsageError("--env and --cwd are for commands; a URL takes --header.")
     if not is_url and (header or kind):
@@ -49,6 +54,20 @@ def command(
             raise ConfigError(f"{file.path} has a server `{name}` already. Choose another name, or --replace it.")
         save_with(file, {name: entry})
     say(f"Next: `toolrouter index {name}`.")
+
+
+def _refuse_address(words: list[str], cwd: str | None) -> None:
+    """Raises UsageError for a URL without its scheme, which would be started as a program."""
+    found = _ADDRESS.fullmatch(words[0]) if len(words) == 1 else None
+    if found is None or not (
+        found["port"] or (found["path"] and ("." in found["host"] or found["host"] == "localhost"))
+    ):
+        return
+    if shutil.which(words[0]) or Path(cwd or "").expanduser().joinpath(words[0]).exists():
+        return
+    is_public = not found["port"] and found["host"].rpartition(".")[2].isalpha() and found["host"] != "localhost"
+    url = f"{'https' if is_public else 'http'}://{words[0]}"
+    raise UsageError(f"No program or file is called {words[0]}; did you mean {url}?")
 
 
 def remote_entry(url: str, headers: dict[str, str], kind: str | None) -> JsonObject:

@@ -23,7 +23,7 @@ from toolrouter.cli.waiting import count_waiting
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
 from toolrouter.errors import LOGIN_NEEDED, NAME_UNKNOWN, NotFound, ToolrouterError
-from toolrouter.places import others_may_write
+from toolrouter.places import others_may_write, possible_configs
 from toolrouter.server.asking import MEANS, setting
 from toolrouter.settings_file import Loaded, home_folder, load_settings
 from toolrouter.telemetry.logs import Masking, configure_logs
@@ -71,7 +71,9 @@ def examine(config: Path | None, *, connect: bool, verbose: bool = False) -> lis
     try:
         loaded = load_settings(config)
     except ToolrouterError as error:
-        unusable = Finding("config", "problem", str(error), "correct the file, then run doctor again")
+        is_there = any(map(os.path.isfile, possible_configs(None if config is None else str(config))))
+        fix = "correct the file, then run doctor again" if is_there else "run doctor again once there is a config"
+        unusable = Finding("config", "problem", str(error), fix)
         return [unusable, *_kept_config(config), *findings]
     configure_logs(
         level="debug" if verbose else loaded.settings.router.log_level,
@@ -259,7 +261,8 @@ async def _servers(router: Running, wanted: Sequence[str]) -> list[Finding]:
 def _server(router: Running, alias: str, took: float) -> Finding:
     server, error = router.catalog.snapshot.servers.get(alias), server_error(router, alias)
     if error or server is None or not server.listed_at:
-        detail = line_for_people(error or f"no answer within {took:.0f} s", 400)
+        what, unknown, _ = error.partition(NAME_UNKNOWN)  # what follows is advice, which the fix gives
+        detail = line_for_people(what + unknown or f"no answer within {took:.0f} s", 400)
         fix = f"toolrouter login {alias}" if LOGIN_NEEDED in error else _fix(router.settings.servers[alias], error)
         return Finding(alias, "problem", detail, fix)
     tools = [tool for tool in router.catalog.snapshot.visible if tool.server == alias]

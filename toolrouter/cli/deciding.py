@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,5 +139,7 @@ def _meant(
     try:
         return select(known, name)
     except NotFound as error:
-        aliases = ", ".join(router.settings.servers)
-        raise NotFound(f"No tool and no server is called `{name}`. Servers: {aliases}.", error.near) from error
+        aliases = list(router.settings.servers)
+        near = get_close_matches(name, [*aliases, *(subject.id for subject in known if subject.id not in aliases)])
+        words = f"No tool and no server is called `{name}`. Servers: {', '.join(aliases)}."
+        raise NotFound(words, near) from error

@@ -62,7 +62,7 @@ def message_of(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, UpstreamError) and error.server not in text:
         text = f"{error.server}: {text}"
-    if isinstance(error, NotFound) and error.near and error.near[0] not in text:
+    if isinstance(error, NotFound) and error.near and "Did you mean" not in text:
         text = f"{text} Did you mean {' or '.join(f'`{name}`' for name in error.near[:3])}?"
     return text
 

@@ -32,7 +32,7 @@ def command(
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Starts each server, fetches its tools, embeds what is new. Exit status 1 when none could be reached."""
+    """Starts each server, fetches its tools, embeds what is new. Exit status 1 when one of them failed."""
 
     async def work(router: Running) -> dict[str, Any]:
         wanted = [known_alias(router, name) for name in server or ()] or list(router.settings.enabled())
@@ -46,8 +46,7 @@ def command(
         print_json(report)
     else:
         _show(report)
-    reached = [entry for entry in report["servers"] if not entry["error"]]
-    return DONE if reached else FAILED
+    return FAILED if any(entry["error"] for entry in report["servers"]) else DONE
 
 
 def _report(router: Running, wanted: list[str], changes: Mapping[str, Changes]) -> dict[str, Any]:

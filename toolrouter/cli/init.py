@@ -75,5 +75,8 @@ def command(
     if target.exists() and not force:
         raise ConfigError(f"{target} is there already. Add to it with `toolrouter add`, or replace it with --force.")
     save(target, TOML_TEMPLATE if target.suffix == ".toml" else JSON_TEMPLATE)
-    say("Next: `toolrouter import FILE` or `toolrouter add NAME -- COMMAND`, then `toolrouter index`.")
+    say(
+        "Next: `toolrouter install` (hosts' servers move here), `toolrouter import FILE` or "
+        "`toolrouter add NAME -- COMMAND`; then `toolrouter index`."
+    )
     print(target)

@@ -48,9 +48,10 @@ def command(
 
 def _install(hosts: Sequence[Host], config: Path | None, *, yes: bool, dry_run: bool, no_keyring: bool) -> int:
     from toolrouter.hosts.moving import carry_out
-    from toolrouter.keyrings import is_usable
+    from toolrouter.keyrings import why_unusable
 
-    use_keyring = not no_keyring and is_usable()
+    no_keyring_because = "as asked" if no_keyring else why_unusable()
+    use_keyring = not no_keyring_because
     found, status = _readable(hosts)
     plan = _planned(found, config, use_keyring=use_keyring)
     for each in plan.hosts:
@@ -59,7 +60,7 @@ def _install(hosts: Sequence[Host], config: Path | None, *, yes: bool, dry_run: 
         say("Nothing to do: toolrouter is in place.")
         return status
     _show(plan)
-    _say_where_secrets_go(plan, no_keyring=no_keyring)
+    _say_where_secrets_go(plan, no_keyring_because)
     if dry_run or not confirmed("Write this?", yes=yes):
         say("Nothing was changed.")
         return status
@@ -83,10 +84,9 @@ def _planned(hosts: Sequence[Host], config: Path | None, *, use_keyring: bool) -
     return plan_installation(files, ours, Launch(*launch_words(ours.path)), use_keyring=use_keyring)
 
 
-def _say_where_secrets_go(plan: Plan, *, no_keyring: bool) -> None:
+def _say_where_secrets_go(plan: Plan, why_not: str) -> None:
     if plan.in_the_clear:
-        why = "as asked" if no_keyring else "there is no keyring here (or `pip install keyring`)"
-        say(f"Secrets of {', '.join(plan.in_the_clear)} stay in the clear in {plan.config.path}: {why}.")
+        say(f"Secrets of {', '.join(plan.in_the_clear)} stay in the clear in {plan.config.path}: {why_not}.")
     if plan.secrets:
         say(f"{len(plan.secrets)} secrets go into the keyring; the files from before, which are kept, still hold them.")
 

@@ -28,9 +28,11 @@ def command(config: options.Config = None, json: options.Json = False, verbose: 
     elif not rows:
         say("No servers yet. Add one: `toolrouter add time -- uvx mcp-server-time`.")
     else:
-        columns = ("name", "state", "tools", "tokens")
-        shown = [[*(one_line(str(row[column]), 100) for column in columns), _notes(row)] for row in rows]
-        print_table((*columns, "notes"), shown, right=("tools", "tokens"))
+        shown = [
+            (one_line(row["name"], 100), row["state"], str(row["tools"]), f"{row['tokens']:,}", _notes(row))
+            for row in rows
+        ]
+        print_table(("name", "state", "tools", "tokens", "notes"), shown, right=("tools", "tokens"))
         for row in rows:
             if row["refused_asking"]:
                 say(f"{row['name']} asked for what it may not: {hint(row['name'], row['refused_asking'])}")

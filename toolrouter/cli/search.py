@@ -51,7 +51,10 @@ def command(
 ) -> None:
     """Plain words are one task: `search read a file`. Quoted, each is one: `search "read a file" "send mail"`."""
     sections = _sections(include or ())
-    queries = query if any(" " in each for each in query) else [" ".join(query)]
+    given = [each for each in query if each.strip()]
+    if not given:
+        raise UsageError('The query is empty: say what is to be done, and to what, as in `search "read a file"`.')
+    queries = given if any(" " in each for each in given) else [" ".join(given)]
 
     async def find(router: Running) -> dict[str, Any]:
         if not router.settings.enabled():
@@ -123,4 +126,4 @@ def _show(found: dict[str, Any]) -> None:
     else:
         for hit in hits:
             print(f"{hit['score']:.2f}  {printable(hit['signature'])}")
-    say(f"{len(hits)} hits in {found['elapsed_ms']:.0f} ms.")
+    say(f"{len(hits)} hit{'' if len(hits) == 1 else 's'} in {found['elapsed_ms']:.0f} ms.")

@@ -130,5 +130,7 @@ def known_alias(router: Running, name: str) -> str:
     from difflib import get_close_matches
 
     if name not in router.settings.servers:
-        raise NotFound(f"No server is called `{name}`.", get_close_matches(name, router.settings.servers, 3, 0.5))
+        near = get_close_matches(name, router.settings.servers, 3, 0.5)
+        known = "" if near else f" Servers: {', '.join(router.settings.servers) or 'none yet'}."
+        raise NotFound(f"No server is called `{name}`.{known}", near)
     return name

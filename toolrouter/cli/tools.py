@@ -59,7 +59,7 @@ def _show(found: list[Subject]) -> None:
 
 
 def _tokens(subject: Subject) -> str:
-    return str(subject.cost_tokens) if subject.kind == TOOL else ""
+    return f"{subject.cost_tokens:,}" if subject.kind == TOOL else ""
 
 
 def _about(subject: Subject) -> str:

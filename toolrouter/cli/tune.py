@@ -134,16 +134,17 @@ def _row(name: str, cut: Cut, outcome: Outcome) -> tuple[str, ...]:
 
 def verdict(fitted: Tuning) -> str:
     """What the tuned settings bring, judged on queries they were not chosen on."""
-    gains = (
-        f"needed tools found {_points(fitted.recall_gain)}; tokens per answer saved {_tokens(fitted.tokens_gain)}; "
-        f"tokens per query saved when misses count {_tokens(fitted.cost_gain)}"
-    )
-    judged = "on queries the settings were not chosen on, 95 % bootstrap interval"
     if fitted.after == fitted.before:
         return "What you have is the best of the settings tried."
-    if fitted.is_distinguishable:
-        return f"A gain ({judged}): {gains}."
-    return f"Not distinguishable from what you have ({judged}): {gains}."
+    found = "A gain" if fitted.is_distinguishable else "Not distinguishable from what you have"
+    lies = "lies" if fitted.is_distinguishable else "does not lie"
+    return (
+        f"{found}: what counts is the cost, tokens per query with misses counted, "
+        f"and the interval of what is saved of it {lies} above 0.\n"
+        "On queries the settings were not chosen on, with 95 % bootstrap intervals: "
+        f"cost saved {_tokens(fitted.cost_gain)}; of its parts, needed tools found {_points(fitted.recall_gain)} "
+        f"and tokens per answer saved {_tokens(fitted.tokens_gain)}."
+    )
 
 
 def _points(gain: Interval) -> str:

@@ -67,6 +67,8 @@ def _uninstall(host: Host, *, yes: bool, dry_run: bool) -> None:
         if (again.before.data, again.after) != (plan.before.data, plan.after):
             raise ConfigError(f"{path} was changed by another program just now; nothing was written. Run it again.")
         return_host(again, home)
+    for kept in again.kept:
+        say(f"As it was before: {kept} (it stays; comments and layout of the servers' block are in it alone).")
     say(f"{'Wrote' if plan.after is not None else 'Removed'} {path}. Restart {host.title}.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from toolrouter.types import Status
 if TYPE_CHECKING:
     from toolrouter.app import Running
 
+_SECTIONS = {"prompt": "prompts", "resource": "resources", "template": "resources"}
+"""Where a search finds what is no tool, by its kind."""
+
 
 def count_waiting(router: Running) -> Counter[str]:
     """How many items of each server in the config wait for a decision."""
@@ -23,7 +27,7 @@ def count_waiting(router: Running) -> Counter[str]:
 
 
 def explain(router: Running, name: str, error: NotFound) -> NotFound:
-    """Returns `error`, or a better one when a tool of that name is known but waits or was rejected."""
+    """Returns `error`, or a better one: that tool may not be used, or the name is that of something else."""
     known = subjects(router.catalog, {})
     try:
         found = select(known, name)
@@ -32,7 +36,18 @@ def explain(router: Running, name: str, error: NotFound) -> NotFound:
     for subject in found:
         if subject.kind == TOOL and (subject.waits or subject.status is Status.REJECTED):
             return NotFound(_why(subject))
+    if name in router.settings.servers:
+        return NotFound(f"`{name}` is a server, not a tool: `toolrouter tools --server {name}` lists what it has.")
+    for subject in found:
+        if subject.kind in _SECTIONS:
+            return NotFound(_is_else(subject))
     return error
+
+
+def _is_else(subject: Subject) -> str:
+    called, section = printable(one_line(subject.id)), _SECTIONS[subject.kind]
+    look = f"`toolrouter search {shlex.quote(called)} --include {section}` shows what it is for"
+    return f"`{called}` is a {subject.kind}, not a tool: {look}."
 
 
 def _why(subject: Subject) -> str:

@@ -220,6 +220,8 @@ class Return:
     exact: bool
     """Whether these are the bytes from before, all of them; else the old servers were put into the file of today."""
     recorded: bool
+    kept: tuple[Path, ...] = ()
+    """The files from before that stay, oldest first: what was written around the old servers is in them alone."""
 
     @property
     def changes(self) -> bool:
@@ -238,7 +240,8 @@ def plan_return(host: Host, path: Path, home: Path) -> Return:
             data = before
         else:
             data, exact = _merged(parse_host_file(host, path, data), parse_host_file(host, path, before)), False
-    return Return(current, data, exact=exact, recorded=True)
+    kept = () if exact else tuple(record.folder / step.backup for step in record.steps if step.backup)
+    return Return(current, data, exact=exact, recorded=True, kept=kept)
 
 
 def return_host(plan: Return, home: Path) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
 from toolrouter.errors import StoreError
@@ -64,7 +65,7 @@ def record_of(home: Path, host: Host, path: Path) -> Record:
 def add_step(home: Path, host: Host, path: Path, *, before: bytes | None, written: bytes) -> Path | None:
     """Keeps the bytes from before and notes what is about to be written; returns the backup. Raises StoreError."""
     record = record_of(home, host, path)
-    backup = f"{_file(home, host, path).stem}.{len(record.steps) + 1}.before" if before is not None else ""
+    backup = _free_name(record, _file(home, host, path).stem) if before is not None else ""
     steps = (*record.steps, Step(backup, digest(written), time.time()))
     try:
         record.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -77,6 +78,12 @@ def add_step(home: Path, host: Host, path: Path, *, before: bytes | None, writte
             f"{record.folder} cannot be written: {error.strerror or error}. Nothing was changed."
         ) from error
     return record.folder / backup if backup else None
+
+
+def _free_name(record: Record, stem: str) -> str:
+    # A file from an earlier installation may be there still: a person was told where it is.
+    names = (f"{stem}.{number}.before" for number in count(len(record.steps) + 1))
+    return next(name for name in names if not (record.folder / name).exists())
 
 
 def forget(home: Path, host: Host, path: Path, *, backups: bool) -> None:
