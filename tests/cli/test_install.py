@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import Shell
 from tests.hosts.conftest import Keys, keys, no_keys  # noqa: F401 - fixtures
+from toolrouter.errors import ConfigError
 from toolrouter.hosts.places import HOSTS, Surroundings
 from toolrouter.settings_file import read_config
 
@@ -263,3 +264,11 @@ def test_doctor_warns_of_servers_that_came_after_install_and_not_of_those_that_h
     document["mcpServers"]["fresh"] = {"command": "f"}
     cursor(person).write_text(json.dumps(document))
     assert told() == [("warning", "toolrouter install cursor")]
+
+
+def test_hosts_are_not_told_to_start_what_a_cache_of_uv_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toolrouter.cli.installing import launch_words
+
+    monkeypatch.setattr("sys.executable", str(tmp_path / "archive-v0" / "x1" / "bin" / "python"))
+    with pytest.raises(ConfigError, match=r"runs from a cache of uv .* Install it from its checkout"):
+        launch_words(tmp_path / "c.json")

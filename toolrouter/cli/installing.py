@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from toolrouter.cli.errors import UsageError
 from toolrouter.cli.output import print_text, printable, say
-from toolrouter.errors import NotFound
+from toolrouter.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from toolrouter.hosts.places import Host, Surroundings
@@ -50,10 +49,14 @@ def launch_words(config: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def _program() -> list[str]:
+    """Raises ConfigError where what runs may be gone one day: a host must not fetch whatever has its name then."""
     suffix = ".exe" if sys.platform == "win32" else ""
     beside = Path(sys.executable).absolute().with_name(f"toolrouter{suffix}")
-    if "archive-v" in str(beside) and (uvx := shutil.which("uvx")):
-        return [uvx, "toolrouter"]  # a folder of uv's cache, gone one day
+    if "archive-v" in str(beside):
+        raise ConfigError(
+            f"toolrouter runs from a cache of uv ({beside.parent}), which may be emptied, so hosts cannot be told to "
+            "start it. Install it from its checkout, as README shows, and run that one."
+        )
     if beside.is_file():
         return [str(beside)]
     return [str(Path(sys.executable).absolute()), "-m", "toolrouter"]
