@@ -72,9 +72,42 @@ def test_a_server_is_quarantined_or_approved_at_once(shell: Shell, monkeypatch: 
     answering(monkeypatch, "s", "q")
     shell("review")
     assert set(statuses(shell).values()) == {"pending"}
-    answering(monkeypatch, "Q")
+    answering(monkeypatch, "Q", "y")
     shell("review")
     assert set(statuses(shell).values()) == {"rejected"}
+
+
+def test_quarantine_rejects_what_was_approved_too_and_says_how_to_undo_it(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(shell)
+    answering(monkeypatch, "Q", "yes")
+    told = shell("review").err
+    assert set(statuses(shell).values()) == {"rejected"}
+    assert "5 rejected." in told, "four tools, and what it says of itself"
+    assert "To undo it: `toolrouter approve demo`" in told
+    assert shell("call", "demo__echo", "--args", '{"text": "a"}').status == 1
+    shell("approve", "demo", "--despite-findings")
+    assert set(statuses(shell).values()) == {"approved"}
+
+
+def test_capital_keys_do_nothing_before_they_are_confirmed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(shell)
+    before = statuses(shell)
+    asked: list[str] = []
+    given = iter(["Q", "", "A", "n", "Q", "a", "q"])
+    monkeypatch.setattr("toolrouter.cli.review._interactive", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or next(given))
+    shell("review")
+    assert statuses(shell) == before
+    assert "Reject everything of demo: 5 in all, 3 of them approved?" in asked[1]
+    assert "Approve all 2 of demo that still wait" in asked[3]
+
+
+def test_an_unknown_key_shows_what_the_keys_do(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(shell)
+    answering(monkeypatch, "x", "q")
+    assert "Q  quarantine the server: reject everything of it" in shell("review").out
 
 
 def test_all_of_a_server_is_not_what_the_scanner_takes_for_an_attack(
@@ -83,7 +116,7 @@ def test_all_of_a_server_is_not_what_the_scanner_takes_for_an_attack(
     shell.configure({"demo": shell.server()}, trust="review-new")
     shell.list_tools([*TOOLS, ATTACK, {**ATTACK, "name": "sub"}])
     shell("index")
-    answering(monkeypatch, "A", "r", "s")
+    answering(monkeypatch, "A", "y", "r", "s")
     told = shell("review")
     assert "2 more that the scanner takes for an attack" in told.err
     assert statuses(shell) == {"echo": "approved", "fail": "approved", "picture": "approved", "add": "rejected",

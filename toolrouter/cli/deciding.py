@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolrouter.cli.errors import DONE, FAILED
 from toolrouter.cli.output import one_line, print_table, print_text, printable, say
@@ -20,6 +20,8 @@ from toolrouter.types import JsonObject, Status
 if TYPE_CHECKING:
     from toolrouter.app import Running
 
+REJECTABLE: Final = (Status.APPROVED, Status.PENDING, Status.WITHDRAWN)
+"""What of a server is rejected with it."""
 _SHOWN_NAMES = 10
 
 
@@ -36,6 +38,12 @@ def decide_and_note(router: Running, shown: Sequence[Subject], *, approve: bool,
         event = {"tool": each.id, "server": each.server, "hash": each.hash, "decision": word}
         router.note({"kind": "decision", **event, "reason": each.kind})
     return decided
+
+
+def rejectable(router: Running, alias: str) -> tuple[Subject, ...]:
+    """Everything of a server that a rejection of it is about, as it is now: what is in use as much as what waits."""
+    launches = launches_of(router)
+    return of_server(subjects(router.catalog, launches, [alias]), alias, REJECTABLE)
 
 
 def decide_named(

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.deciding import decide_named
-from toolrouter.types import Status
+from toolrouter.cli.deciding import REJECTABLE, decide_named
 
 
 def command(
@@ -21,4 +20,4 @@ def command(
     config: options.Config = None,
 ) -> int:
     """What is rejected is not listed, found, described or called. `approve` takes it back."""
-    return decide_named(name, [(Status.APPROVED, Status.PENDING, Status.WITHDRAWN)], approve=False, config=config)
+    return decide_named(name, [REJECTABLE], approve=False, config=config)

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio.to_thread
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.deciding import decide_and_note
+from toolrouter.cli.deciding import decide_and_note, rejectable
 from toolrouter.cli.output import one_line, print_json, print_text, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ToolrouterError
+from toolrouter.types import Status
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
     from toolrouter.guard.showing import Dossier, Item
+    from toolrouter.guard.subjects import Subject
 
 _CHOICES = "[a]pprove  [r]eject  [s]kip  approve [A]ll of this server  [Q]uarantine the server  [q]uit"
+_KEYS = """\
+a  approve this one, as it was shown
+r  reject this one
+s  skip it: it goes on waiting
+A  approve everything of this server that waits, but what the scanner takes for an attack; asks first
+Q  quarantine the server: reject everything of it, what is in use too; asks first
+v  view the rest, where not all of it was shown
+q  quit: what is not decided goes on waiting"""
 _SHOWN_LINES = 400
 """So many lines of one definition are shown unasked; how many more there are is said."""
 
@@ -65,14 +75,15 @@ def _go_through(router: Running, found: list[Dossier]) -> None:
         while waiting:
             item, rest = waiting[0], waiting[1:]
             shown = _show(item, len(dossier.items) - len(rest), len(dossier.items))
-            answer = _ask(item, shown) if asks else "s"
+            answer = _ask(item, shown, _doubts(router, dossier.server, waiting)) if asks else "s"
             if answer == "q":
                 return
             if answer == "A":
                 rest = _settle_quiet(router, waiting)
+            elif answer == "Q":
+                rest = _quarantine(router, dossier.server)
             elif answer != "s":
-                _settle(router, waiting if answer == "Q" else [item], approve=answer == "a")
-                rest = [] if answer == "Q" else rest
+                _settle(router, [item.subject], approve=answer == "a")
             waiting = rest
     if not asks:
         say("Decide with `toolrouter approve NAME` or `toolrouter reject NAME`, or run this in a terminal.")
@@ -82,20 +93,51 @@ def _interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ask(item: Item, shown: int) -> str:
-    """What the person wants. Nobody approves what was not shown to its end."""
+def _ask(item: Item, shown: int, doubts: Mapping[str, Callable[[], str]]) -> str:
+    """What the person wants. Nobody approves what was not shown to its end.
+
+    `doubts`: what is asked before some answers are taken. They differ from others by Shift alone.
+    """
     lines = item.diff()
     while True:
         more = "" if shown >= len(lines) else "[v]iew the rest  "
-        try:
-            answer = input(f"{more}{_CHOICES}: ").strip()
-        except EOFError:
-            return "q"
-        if answer == "v" or (answer == "a" and more):
+        answer = _typed(f"{more}{_CHOICES}: ", at_end="q")
+        if answer in {"v", "a"} and more:
             _show_lines(lines[shown:])
             shown = len(lines)
-        elif answer in {"a", "r", "s", "A", "Q", "q"}:
+        elif answer in doubts:
+            if _typed(f"{doubts[answer]()} [y/N]: ", at_end="").lower() in {"y", "yes"}:
+                return answer
+        elif answer in {"a", "r", "s", "q"}:
             return answer
+        else:
+            print_text(_KEYS)
+
+
+def _typed(prompt: str, *, at_end: str) -> str:
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        return at_end
+
+
+def _doubts(router: Running, alias: str, waiting: Sequence[Item]) -> Mapping[str, Callable[[], str]]:
+    def approve_all() -> str:
+        return f"Approve all {len(waiting)} of {alias} that still wait, also those that were not shown yet?"
+
+    def quarantine() -> str:
+        meant = rejectable(router, alias)
+        used = sum(subject.status is Status.APPROVED for subject in meant)
+        return f"Reject everything of {alias}: {len(meant)} in all, {used} of them approved? No host sees it any more."
+
+    return {"A": approve_all, "Q": quarantine}
+
+
+def _quarantine(router: Running, alias: str) -> list[Item]:
+    """Rejects everything of a server; nothing of it is left to ask about."""
+    if _settle(router, rejectable(router, alias), approve=False):
+        say(f"To undo it: `toolrouter approve {shlex.quote(alias)}`.")
+    return []
 
 
 def _settle_quiet(router: Running, items: list[Item]) -> list[Item]:
@@ -103,22 +145,23 @@ def _settle_quiet(router: Running, items: list[Item]) -> list[Item]:
     loud = [item for item in items if item.tier == "block"]
     quiet = [item for item in items if item.tier != "block"]
     if quiet:
-        _settle(router, quiet, approve=True)
+        _settle(router, [item.subject for item in quiet], approve=True)
     if loud:
         say(f"{len(loud)} more that the scanner takes for an attack: decide on each.")
     return loud
 
 
-def _settle(router: Running, items: list[Item], *, approve: bool) -> None:
-    """Decides on the definitions as they were shown, and says what came of it."""
+def _settle(router: Running, shown: Sequence[Subject], *, approve: bool) -> bool:
+    """Decides on the definitions as they were shown, and says what came of it. False when it was not saved."""
     try:
-        decided = decide_and_note(router, [item.subject for item in items], approve=approve, by="review")
+        decided = decide_and_note(router, shown, approve=approve, by="review")
     except ToolrouterError as error:
         say(f"Not saved: {error}")
-        return
+        return False
     say(f"{len(decided.done)} {'approved' if approve else 'rejected'}.")
     for subject in decided.stale:
         say(f"{subject.id} is left as it was: its server says something else by now. Review it again.")
+    return True
 
 
 def _show_server(dossier: Dossier) -> None:
