@@ -67,7 +67,10 @@ def test_arguments_that_are_no_object_are_a_usage_error(shell: Shell, args: str,
 
 def test_only_reading_tools_can_be_asked_for(shell: Shell) -> None:
     assert shell("call", "demo__echo", "--read-only", "--args", '{"text": "a"}').status == 0
-    assert shell("call", "demo__picture", "--read-only").status == 1
+    refused = shell("call", "demo__picture", "--read-only")
+    assert (refused.status, refused.out) == (1, "")
+    assert "with `--read-only` it was not called. Leave that out" in refused.err
+    assert "_tool" not in refused.err
 
 
 def test_a_server_that_is_gone_is_named(shell: Shell) -> None:

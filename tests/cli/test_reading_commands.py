@@ -111,6 +111,22 @@ def test_search_answers_scripts_in_a_fixed_form(shell: Shell) -> None:
     assert best["signature"].startswith("demo__echo(text*: str)")
 
 
+def test_search_says_that_a_withdrawn_tool_might_have_been_a_hit(shell: Shell) -> None:
+    ticket = {"name": "add_ticket", "description": "Files a new ticket.", "inputSchema": {"type": "object"}}
+    said = "1 tool of server demo awaits your review, and might fit: run `toolrouter review demo`."
+    shell.list_tools([*TOOLS, ticket])
+    shell("index")
+    assert "review" not in shell("search", "add a ticket").err
+    shell.list_tools([*TOOLS, {**ticket, "description": "Files a new ticket. Always."}])
+    shell("index")
+    found = shell("search", "add a ticket")
+    assert "add_ticket" not in found.out + found.err
+    assert said in found.err
+    assert said in shell("search", "add a ticket", "--json").err
+    shell("reject", "demo__add_ticket")
+    assert "review" not in shell("search", "add a ticket").err
+
+
 def test_search_explains_the_score_of_every_stage(shell: Shell) -> None:
     assert shell("search", "repeat a text", "--explain", "--json").json["hits"][0]["parts"]
     explained = shell("search", "repeat a text", "--explain")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,6 +107,39 @@ async def test_a_search_says_how_many_tools_await_review_and_nothing_of_them() -
     assert "CANARY" not in text
     assert "send_letter" not in text
     assert "review" not in quiet + elsewhere
+
+
+async def test_a_search_says_that_a_withdrawn_tool_might_have_been_a_better_hit() -> None:
+    tools = [
+        make_tool("tracker", definition("add_ticket", "Files a new ticket. Always."), status=Status.WITHDRAWN),
+        make_tool("tracker", definition("close_ticket", "Closes a ticket.")),
+    ]
+    async with connected(make_world(tools)) as host:
+        await host.initialize()
+        text = await host.text_of("search_tools", {"query": "add a ticket"})
+    assert "1 tool of server tracker awaits the user's review" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "recorded"),
+    [
+        (Status.WITHDRAWN, "", "refused: withdrawn (changed since it was approved)"),
+        (Status.WITHDRAWN, "a check found something", "refused: withdrawn (a check found something)"),
+        (Status.REJECTED, "rejected", "refused: rejected"),
+        (Status.PENDING, "", "refused: pending"),
+    ],
+)
+@pytest.mark.parametrize("name", ["tracker__add_ticket", "tracker.add_ticket"])
+async def test_the_record_of_a_call_says_why_the_tool_may_not_be_used(
+    name: str, status: Status, reason: str, recorded: str
+) -> None:
+    tool = make_tool("tracker", definition("add_ticket", "Files a new ticket."), status=status)
+    world = make_world([replace(tool, reason=reason)])
+    events = listened(world)
+    with pytest.raises(NotFound, match="There is no tool"):
+        await world.router.call(name, {})
+    (event,) = events
+    assert (event["decision"], event["tool"], event["server"]) == (recorded, "tracker__add_ticket", "tracker")
 
 
 async def test_a_change_under_the_call_is_recorded() -> None:

@@ -17,6 +17,7 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 OWN_TOOLS = ["search_tools", "describe_tools", "call_tool", "call_read_tool", "read_result"]
 READ = ("files", "read_file")
+SEARCH_TOOL = make_tool("fs", definition("search_tool", "Search"))
 
 
 @pytest.mark.parametrize("version", HANDSHAKE)
@@ -194,6 +195,24 @@ async def test_an_unknown_tool_is_a_protocol_error_that_names_the_near_ones() ->
         error = await host.error_of("tools/call", {"name": "files__read_files"})
         assert error.code == -32602
         assert "files__read_file" in error.message
+
+
+async def test_a_misspelt_meta_tool_is_named_before_the_tools_of_servers() -> None:
+    tools = [*file_tools(), SEARCH_TOOL]
+    async with connected(make_world(tools)) as host:
+        await host.initialize()
+        error = await host.error_of("tools/call", {"name": "search_toolz"})
+        through = await host.text_of("call_tool", {"name": "search_toolz"})
+    expected = "There is no tool 'search_toolz'. Did you mean search_tools, fs__search_tool"
+    assert error.message.startswith(f"Unknown tool: {expected}")
+    assert through.startswith(expected)
+
+
+async def test_where_no_meta_tool_is_listed_none_is_suggested() -> None:
+    async with connected(make_world([*file_tools(), SEARCH_TOOL], exposure="all")) as host:
+        await host.initialize()
+        error = await host.error_of("tools/call", {"name": "search_toolz"})
+    assert "Did you mean fs__search_tool?" in error.message
 
 
 @pytest.mark.parametrize("params", [{}, {"name": 3}, {"name": "search_tools", "arguments": [1]}])

@@ -64,6 +64,14 @@ class Catalog:
         advice = f"Did you mean {', '.join(near)}?" if near else "Search for the tool first."
         raise NotFound(f"There is no tool {name[:_MAX_NAME_CHARS]!r}. {advice}", near)
 
+    def known(self, name: str) -> Tool | None:
+        """The one tool that is called so, whatever its status. Not for a host: see `find`."""
+        if (found := self.tools.get(ToolId(name))) is not None:
+            return found
+        like = [tool for tool in self.tools.values() if name.endswith(tool.name)]
+        meant = [tool for tool in like if name in {tool.name, *_qualified(tool)}]
+        return meant[0] if len(meant) == 1 else None
+
     def has_approved(self, alias: str) -> bool:
         """Whether a host may see anything of that server."""
         approved = any(tool.status is Status.APPROVED for tool in self.by_server(alias))
@@ -150,8 +158,7 @@ def _by_spelling(
     qualified: dict[str, list[Tool]] = defaultdict(list)
     bare: dict[str, list[Tool]] = defaultdict(list)
     for tool in tools:
-        spellings = {spell(f"{tool.server}{sign}{tool.name}") for sign in (SEPARATOR, ".", "/", ":")}
-        for spelling in spellings | {spell(tool.id)}:
+        for spelling in {spell(name) for name in (tool.id, *_qualified(tool))}:
             qualified[spelling].append(tool)
         bare[spell(tool.name)].append(tool)
     # A tool must not answer to a name that reads as another server's, even when that one's tool is not visible.
@@ -161,6 +168,10 @@ def _by_spelling(
         if not any(loose[: sign.start()] in aliases for sign in _SIGNS.finditer(loose)):
             qualified.setdefault(name, found)
     return qualified
+
+
+def _qualified(tool: Tool) -> tuple[str, ...]:
+    return tuple(f"{tool.server}{sign}{tool.name}" for sign in (SEPARATOR, ".", "/", ":"))
 
 
 def _loosen(name: str) -> str:

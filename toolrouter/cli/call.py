@@ -14,8 +14,10 @@ from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.output import print_json, print_text
 from toolrouter.cli.session import index_for, with_router
 from toolrouter.cli.waiting import explain
-from toolrouter.errors import NotFound
-from toolrouter.types import JsonObject
+from toolrouter.errors import NotFound, ToolrouterError
+from toolrouter.server.results import error_result
+from toolrouter.server.words import refusal_to_write
+from toolrouter.types import JsonObject, Tool
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
@@ -35,9 +37,12 @@ def command(
     async def work(router: Running) -> JsonObject:
         await index_for(router, name)
         try:
-            return await router.call(name, arguments, read_only=read_only)
+            answered = await router.call(name, arguments, read_only=read_only)
+            if read_only and answered.get("isError") is True:
+                _check_ran(router.catalog.snapshot.find(name), answered)
         except NotFound as error:
             raise explain(router, name, error) from error
+        return answered
 
     result = with_router(config, work, verbose=verbose)
     if json:
@@ -45,6 +50,15 @@ def command(
     else:
         print_text("\n".join(shown_parts(result)))
     return FAILED if result.get("isError") is True else DONE
+
+
+def _check_ran(tool: Tool, answered: JsonObject) -> None:
+    """The router's refusal is worded for a model: raises ToolrouterError with what a person can do instead."""
+    if answered == error_result(refusal_to_write(tool)):
+        raise ToolrouterError(
+            f"`{tool.id}` is not known to be read-only, so with `--read-only` it was not called. Leave that out to "
+            f"call it; if it only reads, name it under `toolrouter.servers.{tool.server}.read` in the config."
+        )
 
 
 def parse_arguments(text: str) -> JsonObject:

@@ -14,6 +14,7 @@ from toolrouter.cli.output import print_json, print_table, printable, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ConfigError
 from toolrouter.server.finding import line_of
+from toolrouter.server.waiting import awaiting_you
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
@@ -65,6 +66,7 @@ def command(
         await router.indexer.wait_current()
         answer = await router.search(queries, k=k, servers=aliases or None)
         found = _answer(router, answer, explain=explain)
+        found["await"] = awaiting_you(router.catalog.snapshot, queries, aliases or None, router.settings.enabled())
         if sections:
             offers = await router.router.offerings.find(queries, sections, servers=aliases or None, limit=k)
             found["offers"] = {section: list(map(line_of, each)) for section, each in offers.items()}
@@ -80,6 +82,8 @@ def command(
         for section, lines in found.get("offers", {}).items():
             print(f"{section}:")
             print("\n".join(f"  {printable(line)}" for line in lines) or "  nothing fits")
+    for line in found["await"]:
+        say(line)
 
 
 def _sections(given: Sequence[str]) -> list[str]:

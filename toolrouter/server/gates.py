@@ -13,15 +13,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from toolrouter.catalog.snapshot import Catalog
 from toolrouter.config import FlowPolicy, Settings
 from toolrouter.errors import NotFound
 from toolrouter.guard.classes import ToolClass, class_of
 from toolrouter.guard.flows import Conversation, legs_of
 from toolrouter.server.words import refusal_to_write
-from toolrouter.types import JsonObject, Tool
+from toolrouter.types import JsonObject, Status, Tool
 
 CONVERSATION: ContextVar[Conversation | None] = ContextVar("conversation", default=None)
 _NAME_CHARS: Final = 100
+_CHANGED: Final = "changed since it was approved"
 
 Audit = Callable[[JsonObject], None]
 """Takes one event for the audit log. Called on the event loop: it must return at once and never raise."""
@@ -68,10 +70,11 @@ class Record:
 class Gates:
     """The checks of one router."""
 
-    def __init__(self, settings: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Callable[[], Settings], catalog: Callable[[], Catalog]) -> None:
         self.audit: Audit | None = None
         """Who keeps the audit log; nobody at first."""
         self._now = settings
+        self._catalog = catalog
 
     @property
     def _settings(self) -> Settings:
@@ -85,7 +88,7 @@ class Gates:
         try:
             yield record
         except NotFound:
-            record.refuse("changed since it was approved" if record.tool else "no such tool")
+            self._refuse_unseen(record)
             raise
         except BaseException as error:
             record.outcome = record.outcome or f"failed: {type(error).__name__}"
@@ -93,6 +96,21 @@ class Gates:
         finally:
             if self.audit is not None:
                 self.audit(record.event(round((time.perf_counter() - started) * 1000, 2)))
+
+    def _refuse_unseen(self, record: Record) -> None:
+        """For the person alone: a host is never told of what it may not see."""
+        if record.tool is not None:
+            record.refuse(_CHANGED)
+            return
+        known = record.tool = self._catalog().known(record.name)
+        if known is None:
+            record.refuse("no such tool")
+        elif known.status is Status.APPROVED:
+            record.refuse("hidden by the config")
+        elif known.status is Status.WITHDRAWN:
+            record.refuse(f"withdrawn ({known.reason or _CHANGED})")
+        else:
+            record.refuse(known.status.value)
 
     def refusal(self, tool: Tool, record: Record, *, read_only: bool) -> str:
         """Why the call must not be made, for the model; empty when it may."""

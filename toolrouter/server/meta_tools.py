@@ -6,6 +6,7 @@ in every conversation.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from toolrouter.server.requests import BadRequest, CallRequest, read_call, read_
 from toolrouter.server.results import error_result, text_result
 from toolrouter.server.router import Router
 from toolrouter.server.words import not_found
-from toolrouter.types import JsonObject, Tool, ToolId
+from toolrouter.types import JsonObject, Status, Tool, ToolId
 
 _UP_FRONT = {"anthropic/alwaysLoad": True}
 """Asks hosts that defer tools to show these at once: what defers the rest must not be deferred itself."""
@@ -103,6 +104,8 @@ READ: JsonObject = {
 
 DEFINITIONS = (SEARCH, DESCRIBE, CALL, CALL_READ, READ)
 META_NAMES = frozenset(str(each["name"]) for each in DEFINITIONS)
+_LIKE_OURS = 0.8
+_COMPARED_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,16 @@ class MetaTools:
         except ModelError as error:
             return error_result(f"The search does not work at the moment: {error}")
 
+    def with_own(self, name: str, error: NotFound) -> NotFound:
+        """The error with the meta-tools that an unknown name may mean, before the tools of servers that it is like."""
+        compared = name[:_COMPARED_CHARS]
+        own = difflib.get_close_matches(compared, META_NAMES, n=2, cutoff=_LIKE_OURS)
+        known = self._router.catalog.known(name)
+        if not own or (known is not None and known.status is Status.APPROVED):
+            return error
+        near = [*own, *error.near]
+        return NotFound(f"There is no tool {compared!r}. Did you mean {', '.join(near)}?", near)
+
     async def _search(self, call: Call) -> JsonObject:
         request = read_search(call.arguments)
         answer = await self._router.search(request.queries, k=request.limit, servers=request.servers)
@@ -174,12 +187,15 @@ class MetaTools:
     async def _route(self, request: CallRequest, call: Call, *, read_only: bool) -> JsonObject:
         if request.name in self:
             return error_result(f"{request.name} is called directly, not through call_tool.")
-        result = await self._router.call(
-            request.name,
-            request.arguments,
-            read_only=read_only,
-            on_progress=call.on_progress,
-            meta=call.meta,
-            retry=call.retry,
-        )
+        try:
+            result = await self._router.call(
+                request.name,
+                request.arguments,
+                read_only=read_only,
+                on_progress=call.on_progress,
+                meta=call.meta,
+                retry=call.retry,
+            )
+        except NotFound as error:
+            raise self.with_own(request.name, error) from error
         return await self._router.results.shortened(result)

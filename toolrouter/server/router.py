@@ -120,7 +120,7 @@ class Router:
         self.results = KeptResults(settings.router.results, Path(tempfile.gettempdir()) / f"toolrouter-{os.getpid()}")
         self._ready = first_indexing
         self._log_use = log_use
-        self.gates = Gates(lambda: self.settings)
+        self.gates = Gates(lambda: self.settings, lambda: self.catalog)
         self._checks = ArgumentChecks()
         self._checks_loaded = False
         self._limiter = anyio.CapacityLimiter(_PARALLEL_SEARCHES)

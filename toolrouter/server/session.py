@@ -252,9 +252,11 @@ class HostSession:
     ) -> JsonObject:
         """A tool by its own name: listed now, or remembered by the host from another time."""
         self._working_set.use(ToolId(name))
+        own_hidden = self._surface.exposure is Exposure.ALL
         try:
             result = await self._router.call(name, arguments, on_progress=inbound.progress, meta=meta, retry=retry)
         except NotFound as error:
-            raise RpcError(INVALID_PARAMS, f"Unknown tool: {not_found(error)}") from error
+            better = error if own_hidden else self._meta_tools.with_own(name, error)
+            raise RpcError(INVALID_PARAMS, f"Unknown tool: {not_found(better)}") from error
         # In `all` the host deals with long results itself: there is no read_result there.
-        return result if self._surface.exposure is Exposure.ALL else await self._router.results.shortened(result)
+        return result if own_hidden else await self._router.results.shortened(result)

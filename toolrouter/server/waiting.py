@@ -1,4 +1,4 @@
-"""Says that tools which nobody has approved might have been hits, in our words: how many, of whom, and what to do."""
+"""Which tools that nobody has approved might have been hits: how many, of whom, and what to do, in our words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,23 @@ MIN_SHARE: Final = 0.5
 def awaiting_review(
     catalog: Catalog, queries: Sequence[str], servers: Collection[str] | None, enabled: Collection[str]
 ) -> list[str]:
-    """Returns a line for each server whose waiting tools share enough words with a query."""
+    """Returns a line for the model about each server whose waiting tools might serve."""
+    found = _might_serve(catalog, queries, servers, enabled)
+    return [f"{_tools(n, alias)} the user's review: ask them to run {_command(alias)}." for alias, n in found.items()]
+
+
+def awaiting_you(
+    catalog: Catalog, queries: Sequence[str], servers: Collection[str] | None, enabled: Collection[str]
+) -> list[str]:
+    """The same for the person who decides."""
+    found = _might_serve(catalog, queries, servers, enabled)
+    return [f"{_tools(n, alias)} your review, and might fit: run {_command(alias)}." for alias, n in found.items()]
+
+
+def _might_serve(
+    catalog: Catalog, queries: Sequence[str], servers: Collection[str] | None, enabled: Collection[str]
+) -> dict[str, int]:
+    """How many waiting tools share enough words with a query, for the servers that have most of them."""
     wanted = None if servers is None else {name.casefold() for name in servers}
     waiting: dict[str, list[Tool]] = defaultdict(list)
     for tool in catalog.tools.values():
@@ -30,18 +46,20 @@ def awaiting_review(
             waiting[tool.server].append(tool)
     asked = [words for query in queries if (words := _asked(query))] if waiting else []
     found = {
-        alias: sum(_might_serve(tool, asked) for tool in tools)
+        alias: sum(_shares_words(tool, asked) for tool in tools)
         for alias, tools in waiting.items()
         if alias in enabled and (wanted is None or alias.casefold() in wanted)
     }
     likely = sorted((alias for alias, count in found.items() if count), key=lambda alias: (-found[alias], alias))
-    return [_line(alias, found[alias]) for alias in likely[:MAX_SERVERS]]
+    return {alias: found[alias] for alias in likely[:MAX_SERVERS]}
 
 
-def _line(alias: str, count: int) -> str:
-    tools = "1 tool" if count == 1 else f"{count} tools"
-    await_ = "awaits" if count == 1 else "await"
-    return f"{tools} of server {alias} {await_} the user's review: ask them to run `toolrouter review {alias}`."
+def _tools(count: int, alias: str) -> str:
+    return f"1 tool of server {alias} awaits" if count == 1 else f"{count} tools of server {alias} await"
+
+
+def _command(alias: str) -> str:
+    return f"`toolrouter review {alias}`"
 
 
 def _asked(query: str) -> frozenset[str]:
@@ -50,7 +68,7 @@ def _asked(query: str) -> frozenset[str]:
     return frozenset(words(query)) - STOP_WORDS
 
 
-def _might_serve(tool: Tool, asked: Sequence[frozenset[str]]) -> bool:
+def _shares_words(tool: Tool, asked: Sequence[frozenset[str]]) -> bool:
     from toolrouter.index.words import words
 
     said = frozenset(words(f"{tool.server} {tool.name} {tool.description[:READ_CHARS]}"))
