@@ -136,7 +136,8 @@ def _doubts(router: Running, alias: str, waiting: Sequence[Item]) -> Mapping[str
 def _quarantine(router: Running, alias: str) -> list[Item]:
     """Rejects everything of a server; nothing of it is left to ask about."""
     if _settle(router, rejectable(router, alias), approve=False):
-        say(f"To undo it: `toolrouter approve {shlex.quote(alias)}`.")
+        undo = f"toolrouter approve {shlex.quote(alias)}"
+        say(f"To undo it: `{undo}` approves all of it, whatever was rejected before too.")
     return []
 
 
