@@ -79,9 +79,7 @@ def command(
         print_json({key: found[key] for key in ("answered", "hits", "offers", "elapsed_ms") if key in found})
     else:
         _show(found)
-        for section, lines in found.get("offers", {}).items():
-            print(f"{section}:")
-            print("\n".join(f"  {printable(line)}" for line in lines) or "  nothing fits")
+        _show_offers(found.get("offers", {}))
     for line in found["await"]:
         say(line)
 
@@ -131,3 +129,9 @@ def _show(found: dict[str, Any]) -> None:
         for hit in hits:
             print(f"{hit['score']:.2f}  {printable(hit['signature'])}")
     say(f"{len(hits)} hit{'' if len(hits) == 1 else 's'} in {found['elapsed_ms']:.0f} ms.")
+
+
+def _show_offers(found: dict[str, list[str]]) -> None:
+    for section, lines in found.items():
+        print(f"{section}:")
+        print("\n".join(f"  {printable(line)}" for line in lines) or "  nothing fits")
