@@ -67,9 +67,7 @@ def _keyring() -> ModuleType:
         raise KeyringUnavailable(words) from error
     backend = keyring.get_keyring()
     if isinstance(backend, fail.Keyring | null.Keyring) or not _has_store(backend):
-        raise KeyringUnavailable(
-            "the package `keyring` is installed, but this machine has no keyring service that can be used"
-        )
+        raise KeyringUnavailable("the package `keyring` is installed and finds no keyring service on this machine")
     return keyring
 
 

@@ -75,7 +75,7 @@ def test_uninstall_of_an_edited_file_names_the_file_of_before_and_no_later_one_t
 
 @pytest.mark.usefixtures("no_keys", "person")
 def test_why_secrets_stay_in_the_clear_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "this machine has no keyring service" in shell("install", "cursor", "--dry-run").err
+    assert "finds no keyring service on this machine" in shell("install", "cursor", "--dry-run").err
     assert "in the clear in" in shell("install", "cursor", "--dry-run", "--no-keyring").err
     monkeypatch.setitem(sys.modules, "keyring", None)
     said = shell("install", "cursor", "--dry-run").err
