@@ -32,4 +32,4 @@ def test_a_secret_that_is_missing_stops_its_own_server_only(tmp_path: Path, keys
 @pytest.mark.usefixtures("no_keys")
 def test_without_a_keyring_the_server_says_so(tmp_path: Path) -> None:
     unusable = load_settings(config(tmp_path, A="${keyring:s/n}"), {}).settings.servers["a"].unusable
-    assert "mcpServers.a.env.A needs `s/n` of the keyring, but the package `keyring` is installed and finds no" in unusable
+    assert "mcpServers.a.env.A needs `s/n` of the keyring, but the package `keyring` is installed and finds" in unusable
