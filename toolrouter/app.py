@@ -304,13 +304,10 @@ class Running:
         if settled and known.error != error:
             self.late_writes.add(self._note_servers, replace(known, error=error))
 
-    def note_silence(self, aliases: Collection[str], why: str) -> None:
-        """Remembers why these were not waited for any longer, so that not everybody after us waits as long."""
-        known = self.catalog.snapshot.servers
-        self.late_writes.add(
-            self._note_servers,
-            *(replace(known.get(alias) or Server(alias), error=f"{alias}: {why}") for alias in aliases),
-        )
+    def note_silence(self, alias: str, why: str) -> None:
+        """Remembers why it was not waited for any longer, so that not everybody after us waits as long."""
+        known = self.catalog.snapshot.servers.get(alias) or Server(alias)
+        self.late_writes.add(self._note_servers, replace(known, error=f"{alias}: {why}"))
 
     def _note_servers(self, *servers: Server) -> None:
         for server in servers:

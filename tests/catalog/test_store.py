@@ -23,6 +23,7 @@ from toolrouter.places import others_may_write
 from toolrouter.types import Server, Status
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+gives_away = pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int
 
 
 @posix
-@pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
+@gives_away
 def test_a_folder_of_somebody_else_or_of_a_group_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     os.chown(tmp_path, 12_345, -1)
     with monkeypatch.context() as as_user:
@@ -99,7 +100,7 @@ def test_a_folder_of_somebody_else_or_of_a_group_is_not_used(tmp_path: Path, mon
 
 
 @posix
-@pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
+@gives_away
 @pytest.mark.parametrize(("uid", "gid", "mode"), [(12_345, 12_345, 0o775), (12_345, 54_321, 0o755), (0, 0, 0o770)])
 def test_root_uses_the_folder_that_somebody_mounted_into_a_container(tmp_path: Path, uid: int, gid: int, mode: int):
     os.chown(tmp_path, uid, gid)

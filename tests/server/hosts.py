@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import pytest
 
 from tests.fakes import World
 from toolrouter.errors import RpcError
@@ -21,6 +22,14 @@ ENVELOPE: JsonObject = {
     "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+
+BESIDE_SDK_SERVERS = [
+    pytest.mark.anyio,
+    pytest.mark.usefixtures("one_model"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+"""The marks of tests with HTTP servers on the SDK, which warns of itself and of what it leaves open."""
 
 
 @dataclass

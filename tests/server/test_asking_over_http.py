@@ -12,18 +12,13 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.server.hosts import Host, connected
+from tests.server.hosts import BESIDE_SDK_SERVERS, Host, connected
 from toolrouter.app import open_router
 from toolrouter.config import Settings
 from toolrouter.types import JsonObject
 from toolrouter.wire.jsonrpc import Inbound
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.usefixtures("one_model"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 UNTOLD = ["sse", "http-standalone"]

@@ -9,17 +9,12 @@ import anyio
 import httpx2
 import pytest
 
-from tests.server.hosts import ENVELOPE
+from tests.server.hosts import BESIDE_SDK_SERVERS, ENVELOPE
 from toolrouter.app import open_router
 from toolrouter.config import Settings
 from toolrouter.server.http import serve_http
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.usefixtures("one_model"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 SHOWN = {"Cookie": "session=of-the-host", "X-Api-Key": "of-the-host", "X-Forwarded-User": "of-the-host"}

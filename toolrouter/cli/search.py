@@ -13,7 +13,7 @@ from toolrouter.cli.errors import UsageError
 from toolrouter.cli.output import print_json, print_table, printable, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ConfigError
-from toolrouter.server.finding import line_of
+from toolrouter.server.finding import SECTIONS, line_of
 from toolrouter.server.waiting import awaiting_you
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from toolrouter.retrieval.search import SearchAnswer
 
 
-_SECTIONS = ("prompts", "resources")
 _LEGEND = {
     "score": "how likely the tool serves the query, 0 to 1",
     "fit": "how likely any tool here does",
@@ -88,8 +87,8 @@ def _sections(given: Sequence[str]) -> list[str]:
     """Named once each or together, separated by commas. Raises UsageError."""
     named = [word.strip() for each in given for word in each.split(",") if word.strip()]
     for word in named:
-        if word not in _SECTIONS:
-            raise UsageError(f"--include {word}: expected {' or '.join(_SECTIONS)}, or both with a comma.")
+        if word not in SECTIONS:
+            raise UsageError(f"--include {word}: expected {' or '.join(SECTIONS)}, or both with a comma.")
     return list(dict.fromkeys(named))
 
 

@@ -75,7 +75,7 @@ async def index_what_is_new(router: Running, aliases: Collection[str] | None = N
         failed |= {alias: error for alias in waiting if (error := server_error(router, alias))}
         for alias in silent:
             why = f"it did not answer within {asking.STRAGGLERS_S:g} s; `toolrouter index {alias}` waits longer"
-            router.note_silence([alias], why)
+            router.note_silence(alias, why)
     if tell or waiting:
         for alias, error in failed.items():
             say(f"{alias} is left out: {line_for_people(error)}")

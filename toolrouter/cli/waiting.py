@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toolrouter.cli.deciding import launches_of
@@ -11,12 +12,13 @@ from toolrouter.cli.output import one_line, printable
 from toolrouter.errors import NotFound
 from toolrouter.guard.review import select
 from toolrouter.guard.subjects import TOOL, Subject, subjects
+from toolrouter.server.finding import SECTIONS
 from toolrouter.types import Status
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
 
-_SECTIONS = {"prompt": "prompts", "resource": "resources", "template": "resources"}
+_SECTIONS: Mapping[str, str] = {kind: section for section, kinds in SECTIONS.items() for kind in kinds}
 """Where a search finds what is no tool, by its kind."""
 
 

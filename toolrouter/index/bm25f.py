@@ -164,7 +164,7 @@ class Bm25f:
         known = [term for term in terms if term.term >= 0]
         if not known:
             return np.zeros(self._count, np.float32)
-        spans = [self._span(term) for term in known]
+        spans = [self._span(term.term) for term in known]
         rows = np.concatenate([self._postings.rows[span] for span in spans])
         weights = np.concatenate(
             [
@@ -180,7 +180,7 @@ class Bm25f:
         for term in terms:
             if term.term < 0:
                 continue
-            span = self._span(term)
+            span = self._span(term.term)
             having, fields = self._postings.rows[span], self._postings.fields[span]
             at = np.minimum(np.searchsorted(having, rows), len(having) - 1)
             bits = np.where(having[at] == rows, fields[at], 0)
@@ -199,13 +199,13 @@ class Bm25f:
         known = self._terms.get(word)
         if known is None:
             return np.zeros(0, np.int32)
-        span = self._span(QueryTerm(word, known, 1.0))
+        span = self._span(known)
         wanted = sum(1 << FIELDS.index(field) for field in fields)
         found: NDArray[np.int32] = self._postings.rows[span][(self._postings.fields[span] & wanted) != 0]
         return found
 
-    def _span(self, term: QueryTerm) -> slice:
-        return slice(int(self._postings.starts[term.term]), int(self._postings.starts[term.term + 1]))
+    def _span(self, term: int) -> slice:
+        return slice(int(self._postings.starts[term]), int(self._postings.starts[term + 1]))
 
     def idf(self, term: QueryTerm) -> float:
         """Return how telling a term is; an unknown word tells as much as the rarest known one."""

@@ -79,10 +79,11 @@ class LineReader:
             self._parts.append(part)
 
     def _take(self) -> bytes | LineFault:
-        size, parts, answers = self._size, self._parts, _answered(self._head, self._tail)
+        size, parts, head, tail = self._size, self._parts, self._head, self._tail
         self._size, self._parts, self._head, self._tail = 0, [], b"", b""
         if size > self._max_bytes:
-            return LineFault(f"a line of {size:,} bytes is over the limit of {self._max_bytes:,}", answers=answers)
+            reason = f"a line of {size:,} bytes is over the limit of {self._max_bytes:,}"
+            return LineFault(reason, answers=_answered(head, tail))
         return (parts[0] if len(parts) == 1 else b"".join(parts)).removeprefix(BOM).strip()
 
 
