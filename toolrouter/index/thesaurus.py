@@ -8,7 +8,6 @@ fitted with the rest of the fusion.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -19,9 +18,12 @@ from toolrouter.index.words import words
 HEAD_CHARACTERS: Final = 200
 """How much of a description is read: its first sentence within so many characters."""
 MOST_WORDS: Final = 64
+MOST_STEMS: Final = 5
+"""Of a term; a longer one is never found."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 
-Terms = Mapping[str, Sequence[tuple[list[str], str]]]
+Terms = Mapping[tuple[str, ...], str]
+"""The related words of each term, which is given as stems."""
 
 
 def related_words(fields: Mapping[str, str]) -> str:
@@ -34,15 +36,12 @@ def related_words(fields: Mapping[str, str]) -> str:
     return " ".join(list(found)[:MOST_WORDS])
 
 
-def _entries_in(stems: list[str], terms: Terms) -> list[str]:
+def _entries_in(stems: Sequence[str], terms: Terms) -> list[str]:
     """Return the entries of the terms that occur, longer terms first: they say more."""
-    found = [
-        (-len(term), at, entry)
-        for at, first in enumerate(stems)
-        for term, entry in terms.get(first, ())
-        if stems[at : at + len(term)] == term
-    ]
-    return [entry for _, _, entry in sorted(found)]
+    runs = (
+        tuple(stems[at : at + length]) for length in range(MOST_STEMS, 0, -1) for at in range(len(stems) - length + 1)
+    )
+    return [terms[run] for run in runs if run in terms]
 
 
 @cache
@@ -52,7 +51,7 @@ def _terms() -> Terms:
 
 
 def parse_thesaurus(text: str) -> Terms:
-    """Return the terms, as stems, by their first stem, with the related words of all lines that a term is on."""
+    """Return every term with the related words of all lines that it is on."""
     entries: dict[tuple[str, ...], str] = {}
     for line in text.splitlines():
         left, separator, right = line.partition(" = ")
@@ -61,7 +60,4 @@ def parse_thesaurus(text: str) -> Terms:
             for term in left.split(";"):
                 key = tuple(words(term))
                 entries[key] = f"{entries[key]} {related}" if key in entries else related
-    found: dict[str, list[tuple[list[str], str]]] = defaultdict(list)
-    for key, related in entries.items():
-        found[key[0]].append((list(key), related))
-    return found
+    return entries
