@@ -14,7 +14,7 @@ from toolrouter.errors import UpstreamError, UpstreamTimeout
 from toolrouter.server.instructions import MAX_BYTES, instructions
 from toolrouter.server.meta_tools import DEFINITIONS, Call, MetaTools
 from toolrouter.server.results import compact_json
-from toolrouter.server.router import RosterEntry
+from toolrouter.server.roster import RosterEntry
 from toolrouter.types import JsonObject, Server, ServerState, Status
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from toolrouter.config import Exposure
-from toolrouter.server.router import RosterEntry
+from toolrouter.server.roster import RosterEntry
 from toolrouter.server.words import clip
 
 MAX_BYTES = 2_000

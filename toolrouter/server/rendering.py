@@ -10,7 +10,8 @@ from toolrouter.catalog.signature import signature
 from toolrouter.errors import NotFound
 from toolrouter.server.requests import Detail, SearchRequest
 from toolrouter.server.results import compact_json
-from toolrouter.server.router import RosterEntry, Router
+from toolrouter.server.roster import RosterEntry
+from toolrouter.server.router import Router
 from toolrouter.server.standing import MARK
 from toolrouter.server.waiting import awaiting_review
 from toolrouter.server.words import clip, first_sentence, login_hint, not_found

@@ -6,13 +6,10 @@ The router decides nothing about hosts and holds no connection. A call reads the
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,28 +17,24 @@ import anyio
 import anyio.to_thread
 
 from toolrouter.config import Settings
-from toolrouter.errors import LOGIN_NEEDED, NotFound, RpcError, UpstreamError
+from toolrouter.errors import LOGIN_NEEDED, NotFound
 from toolrouter.ports import OnProgress
-from toolrouter.server.arguments import ArgumentChecks, as_object
 from toolrouter.server.asking import Asking
 from toolrouter.server.cleaning import CleanWords
-from toolrouter.server.gates import Gates, Record
+from toolrouter.server.gates import Gates
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.kept import KeptResults
 from toolrouter.server.offerings import Offerings
 from toolrouter.server.parking import Parking, Sends
-from toolrouter.server.results import asks_for_input, error_result
-from toolrouter.server.standing import is_unavailable, ranked_by_standing
-from toolrouter.server.starting import told_while_starting
-from toolrouter.server.words import about_server, upstream_failure, wrong_arguments
-from toolrouter.types import JsonObject, Server, ServerState, Status, Tool, ToolId
-from toolrouter.wire.caller import CALLER
+from toolrouter.server.results import error_result
+from toolrouter.server.roster import RosterEntry, UpstreamState, last_error, roster, unavailable
+from toolrouter.server.standing import ranked_by_standing
+from toolrouter.server.tool_calls import ToolCalls
+from toolrouter.types import JsonObject, Server, Status, Tool, ToolId
 
 if TYPE_CHECKING:
     from toolrouter.catalog.snapshot import Catalog
     from toolrouter.retrieval.search import SearchAnswer, SearchOptions
-
-logger = logging.getLogger(__name__)
 
 COLD_WAIT_S = 10.0
 """How long a request waits for the first indexing when it can say nothing useful without it."""
@@ -51,13 +44,6 @@ _PARALLEL_SEARCHES = 2
 class HoldsCatalog(Protocol):
     @property
     def snapshot(self) -> Catalog: ...
-
-
-class UpstreamState(Protocol):
-    @property
-    def state(self) -> ServerState: ...
-    @property
-    def error(self) -> str: ...
 
 
 class CallsUpstreams(Sends, Protocol):
@@ -75,25 +61,6 @@ Search = Callable[[Sequence[str], "SearchOptions"], "SearchAnswer"]
 
 LogUse = Callable[[JsonObject], None]
 """Takes one usage event. Called on the event loop, so it must return at once and never raise."""
-
-
-@dataclass(frozen=True, slots=True)
-class RosterEntry:
-    """One configured server as the host may know it."""
-
-    alias: str
-    about: str
-    """What it is for, in one short line; empty when nobody said."""
-    tools: int
-    tokens: int
-    state: ServerState
-    error: str
-    indexed: bool
-    """Whether its tools were ever listed."""
-
-    @property
-    def needs_login(self) -> bool:
-        return LOGIN_NEEDED in self.error
 
 
 class Router:
@@ -121,8 +88,7 @@ class Router:
         self._ready = first_indexing
         self._log_use = log_use
         self.gates = Gates(lambda: self.settings, lambda: self.catalog)
-        self._checks = ArgumentChecks()
-        self._checks_loaded = False
+        self._calls = ToolCalls(self)
         self._limiter = anyio.CapacityLimiter(_PARALLEL_SEARCHES)
         self._listeners: list[Callable[[], None]] = []
 
@@ -169,41 +135,15 @@ class Router:
 
     def roster(self) -> tuple[RosterEntry, ...]:
         """Every enabled server, by alias."""
-        catalog = self.catalog
-        counts = Counter(tool.server for tool in catalog.visible)
-        tokens: Counter[str] = Counter()
-        for tool in catalog.visible:
-            tokens[tool.server] += tool.tokens
-        return tuple(
-            self._roster_entry(catalog, alias, counts[alias], tokens[alias])
-            for alias in sorted(self.settings.enabled())
-        )
+        return roster(self.settings, self.catalog, self.fleet.state)
 
     def unavailable(self) -> frozenset[str]:
         """The enabled servers whose last start failed."""
-        servers = self.catalog.servers
-        errors = {alias: servers[alias].error if alias in servers else "" for alias in self.settings.enabled()}
-        return frozenset(
-            alias for alias, error in errors.items() if is_unavailable(self.fleet.state(alias).state, error)
-        )
-
-    def _roster_entry(self, catalog: Catalog, alias: str, tools: int, tokens: int) -> RosterEntry:
-        server = catalog.servers.get(alias)
-        status = self.fleet.state(alias)
-        return RosterEntry(
-            alias=alias,
-            about=about_server(alias, server, self.settings.options(alias).about),
-            tools=tools,
-            tokens=tokens,
-            state=status.state,
-            error=status.error or (server.error if server is not None else ""),
-            indexed=server is not None and server.listed_at > 0,
-        )
+        return unavailable(self.settings.enabled(), self.catalog, self.fleet.state)
 
     def needs_login(self, alias: str) -> bool:
         """Whether the last attempt to reach this server ended with its wish for a login."""
-        server = self.catalog.servers.get(alias)
-        return LOGIN_NEEDED in (self.fleet.state(alias).error or (server.error if server is not None else ""))
+        return LOGIN_NEEDED in last_error(self.catalog.servers.get(alias), self.fleet.state(alias))
 
     async def search(
         self, queries: Sequence[str], *, k: int | None = None, servers: Collection[str] | None = None
@@ -230,7 +170,7 @@ class Router:
         answer = await anyio.to_thread.run_sync(self._search, list(queries), options, limiter=self._limiter)
         answer = ranked_by_standing(answer, self.catalog, self.unavailable())
         shown = [hit.id for hit in answer.hits]
-        self._log({"kind": "search", "queries": list(queries), "shown": shown, "answered": answer.answered})
+        self.log({"kind": "search", "queries": list(queries), "shown": shown, "answered": answer.answered})
         return answer
 
     def alias(self, name: str) -> str:
@@ -302,70 +242,11 @@ class Router:
             tool = record.tool = await self.find(name)
             if refusal := self.gates.refusal(tool, record, read_only=read_only):
                 return error_result(refusal)
-            params = await self._params(tool, arguments, meta, retry)
+            params = await self._calls.params(tool, arguments, meta, retry)
             if "isError" in params:
                 record.refuse("arguments")
                 return params
-            return await self._forward(tool, params, on_progress, record)
-
-    async def _params(
-        self, tool: Tool, arguments: object, meta: JsonObject | None, retry: JsonObject | None
-    ) -> JsonObject:
-        """The params of the upstream's `tools/call`; or a result with `isError` when the arguments do not fit."""
-        if not self._checks_loaded:
-            await anyio.to_thread.run_sync(self._checks.load)  # off the loop: other hosts' requests go on
-            self._checks_loaded = True
-        given = as_object(arguments)
-        faults = ["arguments must be a JSON object"] if given is None else self._checks.faults(tool, given)
-        if given is None or faults:
-            return error_result(wrong_arguments(tool, faults))
-        params: JsonObject = {"name": tool.name, "arguments": given, **(retry or {})}
-        if meta:
-            params["_meta"] = meta
-        return params
-
-    async def _forward(
-        self, tool: Tool, params: JsonObject, on_progress: OnProgress | None, record: Record
-    ) -> JsonObject:
-        started = time.perf_counter()
-        succeeded = False
-        try:
-            result = await self._request(tool, params, on_progress)
-            succeeded = result.get("isError") is not True
-        except UpstreamError as error:
-            logger.warning("%s: %s", tool.id, error)
-            record.outcome = f"failed: {type(error).__name__}"
-            return error_result(upstream_failure(tool, error))
-        finally:
-            elapsed_ms = round((time.perf_counter() - started) * 1000, 2)
-            self._log({"kind": "call", "tool": tool.id, "succeeded": succeeded, "elapsed_ms": elapsed_ms})
-        if asks_for_input(result) and CALLER.get() is None:
-            return error_result(f"`{tool.id}` wants to ask the user something, and there is no host to ask.")
-        try:
-            if not self.parking.holds(result):  # its questions were judged when they were asked
-                result = self.hosts.asking.incoming(tool.server, result)
-        except RpcError as error:
-            record.outcome = "refused: its question"
-            return error_result(f"`{tool.id}` was not finished: {error.message}")
-        record.returned(result)
-        return result
-
-    async def _request(self, tool: Tool, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
-        params = self.hosts.asking.outgoing(tool.server, params)
-
-        async def request(started: Callable[[], None] = lambda: None) -> JsonObject:
-            def before_send() -> None:
-                started()
-                self._check_pin(tool)
-
-            return await self.parking.request(
-                self._words(), tool.server, "tools/call", params, on_progress=on_progress, before_send=before_send
-            )
-
-        runs = self.fleet.state(tool.server).state is ServerState.RUNNING
-        if on_progress is None or (runs and not self.hosts.asking.allowed(tool.server)):
-            return await request()
-        return await told_while_starting(tool.server, on_progress, request)
+            return await self._calls.send(tool, params, on_progress, record)
 
     async def forward(
         self,
@@ -378,23 +259,19 @@ class Router:
         """The result of any other request to one upstream. Raises RpcError, UpstreamError, and what the check does."""
         params = self.hosts.asking.outgoing(alias, params)
         result = await self.parking.request(
-            self._words(), alias, method, params, on_progress=on_progress, before_send=before_send
+            self.words(), alias, method, params, on_progress=on_progress, before_send=before_send
         )
         return result if self.parking.holds(result) else self.hosts.asking.incoming(alias, result)
 
-    def _words(self) -> Sends:
+    def words(self) -> Sends:
+        """The fleet, with what it answers cleaned where the settings want that."""
         return CleanWords(self.fleet) if self.settings.router.results.clean else self.fleet
 
     async def wait_settled(self) -> None:
         """Waits, for a bounded time, until what servers offer is known as far as it can be now."""
         await self.wait_ready(COLD_WAIT_S)
 
-    def _check_pin(self, tool: Tool) -> None:
-        """Starting a server lists it: what it says now must still be what was found. Raises NotFound."""
-        now = self.catalog.tools.get(tool.id)
-        if now is None or now.status is not Status.APPROVED or now.hash != tool.hash:
-            raise NotFound(f"`{tool.id}` is no longer what it was: its server changed it. Search again.")
-
-    def _log(self, event: JsonObject) -> None:
+    def log(self, event: JsonObject) -> None:
+        """Notes one usage event, unless the person does not want that."""
         if self._log_use is not None and self.settings.router.log_use:
             self._log_use({"at": round(time.time(), 3), **event})
