@@ -17,25 +17,25 @@ import anyio.to_thread
 from toolrouter.catalog.diff import diff_server
 from toolrouter.catalog.live import Admit, LiveCatalog, PermitsOffer, Permitted, Withhold
 from toolrouter.catalog.store import open_store
-from toolrouter.config import EmbedderSettings, Settings
+from toolrouter.config import Settings
 from toolrouter.errors import ModelError, NotFound, StoreError
 from toolrouter.guard.admission import admitter
-from toolrouter.guard.inspection import scan_again
 from toolrouter.guard.notices import Notices
 from toolrouter.guard.pins import launch_of, withholder
 from toolrouter.guard.policy import permits_offer, permitted
-from toolrouter.ports import Embedder, OnProgress, Store
+from toolrouter.index.embedders import make_embedder
+from toolrouter.ports import OnProgress, Store
 from toolrouter.server.asking import Asking
+from toolrouter.server.audit_trail import AuditTrail
 from toolrouter.server.hosts import Hosts
 from toolrouter.server.indexer import Indexer
 from toolrouter.server.indexer import OnProgress as OnIndexing
 from toolrouter.server.kept import KeptResults
 from toolrouter.server.late_writes import LateWrites
-from toolrouter.server.probing import probe_newcomers
+from toolrouter.server.rechecks import Rechecks
 from toolrouter.server.router import Router
 from toolrouter.server.shown import check_shown
 from toolrouter.settings_file import ConfigWatch
-from toolrouter.telemetry.audit import AuditLog, now_in_utc
 from toolrouter.telemetry.logs import configure_masking
 from toolrouter.types import JsonObject, Listing, Server, ServerState, Tool
 from toolrouter.upstream.fleet import Fleet
@@ -56,11 +56,7 @@ FIRST_BUILD_AFTER_S = 1.0
 FIRST_LISTING_S = 20.0
 """After this the catalog counts as complete, whoever has not answered."""
 INDEX_WAIT_S = 900.0
-SCAN_AFTER_S = 5.0
-"""How long listings must have been quiet before the whole catalog is scanned again."""
 NOTICE_EVERY_S = 10.0
-NOTED_CHANGES = 50
-"""So many tools of a listing are named in the audit log: a server that changes thousands must not push out the rest."""
 
 
 class Running:
@@ -76,7 +72,7 @@ class Running:
         self.catalog = catalog
         self.ready = anyio.Event()
         self.late_writes = LateWrites()
-        self.audit = AuditLog(home)
+        self.audit = AuditTrail(home, self.late_writes, lambda: self.settings.router.audit)
         self.indexer = Indexer(
             lambda: catalog.snapshot, store, partial(make_embedder, settings.router.embedder), on_indexing
         )
@@ -100,13 +96,13 @@ class Running:
             log_use=partial(self.late_writes.add, store.log_use),
         )
         self.router.hosts = self.hosts
-        self.router.gates.audit = asking.audit = self.note
+        self.router.gates.audit = asking.audit = self.audit.note
         self.show_notice: Callable[[str], Awaitable[None]] | None = None
         """Who tells the person what has come to wait for review; nobody at first."""
         self._notices = Notices(catalog, self._launches)
         self._listed: dict[str, Changes] = {}
         self._look_again = anyio.Event()
-        self._arrived = anyio.Event()
+        self._rechecks = Rechecks(catalog, store)
 
     async def search(
         self, queries: Sequence[str], *, k: int | None = None, servers: Collection[str] | None = None
@@ -148,7 +144,7 @@ class Running:
         for alias in set(asked) - set(wanted):
             on_answer(alias)
         await self.fleet.refresh(wanted, on_answer)
-        await anyio.to_thread.run_sync(self._scan_again)
+        await anyio.to_thread.run_sync(self._rechecks.check)
         with anyio.move_on_after(INDEX_WAIT_S) as patience:
             await self.indexer.wait_current()
         if patience.cancelled_caught:
@@ -165,7 +161,7 @@ class Running:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow_store)
             tasks.start_soon(self._say_when_ready)
-            tasks.start_soon(self._scan_when_changed)
+            tasks.start_soon(self._rechecks.run, self._catalog_changed)
             tasks.start_soon(self._tell_when_something_waits)
             await self.hosts.wait_first()
             tasks.start_soon(self._refresh_due, True)
@@ -222,28 +218,6 @@ class Running:
         await anyio.sleep(FIRST_LISTING_S)
         self.ready.set()
 
-    async def _scan_when_changed(self) -> None:
-        """What is harmless alone may be an attack beside the tools of a server that came later."""
-        while True:
-            await self._arrived.wait()
-            while self._arrived.is_set():
-                self._arrived = anyio.Event()
-                await anyio.sleep(SCAN_AFTER_S)
-            if await anyio.to_thread.run_sync(self._scan_again):
-                self._catalog_changed()
-
-    def _scan_again(self) -> bool:
-        try:
-            found = [*scan_again(self.catalog, self.store), *probe_newcomers(self.catalog, self.store)]
-            if found:
-                names = ", ".join(sorted({made.server for made in found}))
-                logger.warning("checks took back %d approvals that no person gave: %s", len(found), names)
-                self.catalog.reload()
-        except StoreError as error:
-            logger.warning("%s", error)
-            return False
-        return bool(found)
-
     def _launches(self) -> dict[str, JsonObject]:
         return {alias: launch_of(spec) for alias, spec in self.settings.servers.items()}
 
@@ -270,26 +244,13 @@ class Running:
         changes = await anyio.to_thread.run_sync(self.catalog.absorb, listing)
         self._listed[listing.server.alias] = changes
         if changes:
-            self._arrived.set()
+            self._rechecks.wanted()
             counts = map(len, (changes.added, changes.changed, changes.removed))
             logger.info("tools of %s: %d added, %d changed, %d removed", listing.server.alias, *counts)
-        self._audit_changes(changes)
+        self.audit.note_changes(changes)
         if changes.problem:
             logger.warning("%s", changes.problem)
         self._catalog_changed()
-
-    def _audit_changes(self, changes: Changes) -> None:
-        for what, tools in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
-            for tool in tools[:NOTED_CHANGES]:
-                event = {"tool": tool.id, "server": tool.server, "hash": tool.hash, "decision": tool.status.value}
-                self.note({"kind": what, **event, "reason": tool.reason})
-            if (more := len(tools) - NOTED_CHANGES) > 0:
-                self.note({"kind": what, "tool": "", "server": tools[0].server, "hash": "", "decision": f"{more} more"})
-
-    def note(self, event: JsonObject) -> None:
-        """Puts one event into the audit log."""
-        if self.settings.router.audit:
-            self.late_writes.add(self.audit.write, {"at": now_in_utc(), **event})
 
     def _catalog_changed(self) -> None:
         self.indexer.poke()
@@ -363,30 +324,3 @@ def catalog_rules(settings: Settings) -> tuple[Admit, Permitted, Collection[str]
     """What of the settings decides on what is seen, in the order in which `LiveCatalog` wants it."""
     admit = admitter(settings.router.trust, settings=settings)
     return admit, permitted(settings), settings.enabled().keys(), permits_offer(settings), withholder(settings)
-
-
-def make_embedder(settings: EmbedderSettings) -> Embedder:
-    """The embedder that the settings ask for.
-
-    Raises:
-        ModelError: its model or its extra is missing.
-    """
-    match settings.kind:
-        case "builtin":
-            from toolrouter.index.onnx_embedder import OnnxEmbedder
-
-            return OnnxEmbedder(threads=settings.threads)
-        case "sentence-transformers":
-            from toolrouter.index.sentence_transformer import SentenceTransformerEmbedder
-
-            return SentenceTransformerEmbedder(settings.model, batch_size=settings.batch_size)
-        case "openai":
-            from toolrouter.index.http_embedder import HttpEmbedder
-
-            return HttpEmbedder(
-                settings.url,
-                settings.model,
-                api_key=settings.api_key,
-                timeout_s=settings.timeout_s,
-                batch_size=settings.batch_size,
-            )

@@ -36,7 +36,7 @@ def decide_and_note(router: Running, shown: Sequence[Subject], *, approve: bool,
     word = "approved" if approve else "rejected"
     for each in decided.done:
         event = {"tool": each.id, "server": each.server, "hash": each.hash, "decision": word}
-        router.note({"kind": "decision", **event, "reason": each.kind})
+        router.audit.note({"kind": "decision", **event, "reason": each.kind})
     return decided
 
 

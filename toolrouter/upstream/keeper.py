@@ -7,9 +7,7 @@ any task share the current run or wait for the one that is starting.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,7 +17,8 @@ from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject, Listing, Server, ServerState
 from toolrouter.upstream.connect import connect, launch_hash
 from toolrouter.upstream.connection import HANDSHAKE, Connection, NotDelivered, ReverseHandlers
-from toolrouter.upstream.lister import Lister, fresh_s
+from toolrouter.upstream.known import Known
+from toolrouter.upstream.lister import Lister
 from toolrouter.upstream.oauth_store import LoginStore
 from toolrouter.upstream.patience import LONGEST_FOR_CALLS_S, LONGEST_S, Patience
 from toolrouter.upstream.run import IDLE, RECONFIGURED, RESTARTED, Observers, Run, UpstreamStatus
@@ -33,8 +32,6 @@ logger = logging.getLogger(__name__)
 HEADER_MISMATCH = -32020
 STABLE_S = 30.0
 """A run that lived so long was no failed start: the next one needs no patience."""
-REFRESH_LINGER_S = 30.0
-"""How long a server that was started only to be listed waits for a first call."""
 
 
 class Keeper:
@@ -53,26 +50,19 @@ class Keeper:
         """`patience`: shared by all keepers of one server."""
         self.alias = alias
         self.tasks: TaskGroup | None = None
-        self.launch_hash = launch_hash(spec)
         self._spec = spec
         self._asks = options.allow_asking
         self._settle_in(limits, options)
-        self.observers = observers
         self._turns = anyio.Semaphore(options.max_in_flight or limits.max_in_flight, fast_acquire=True)
         self.patience = patience or Patience()
         self.standing = Standing()
         self._run: Run | None = None
-        self._era_hint = ""
-        self._server = Server(alias)
-        self._status = UpstreamStatus(ServerState.DISABLED if spec.disabled else ServerState.NEW, since=time.time())
+        self._observers = observers
+        self._known = Known(alias, launch_hash(spec), observers.on_state, disabled=spec.disabled)
 
     def remember(self, server: Server) -> None:
         """Takes over what an earlier process learnt."""
-        self._server = server
-        if server.launch_hash == self.launch_hash:
-            self._era_hint = server.protocol_version
-        if server.listed_at and self._status.state is ServerState.NEW:
-            self._status = UpstreamStatus(ServerState.SLEEPING, since=time.time())
+        self._known.remember(server)
 
     def apply(self, spec: UpstreamSpec, limits: Limits, options: ServerOptions) -> None:
         """Goes on by other settings. What runs is stopped only if it would be started differently now."""
@@ -80,27 +70,20 @@ class Keeper:
         self._settle_in(limits, options)
         if asked != self._asks:
             # It is told that it may ask when it is started, and may offer other things then.
-            self._server = replace(self._server, launch_hash="")
+            self._known.forget_launch()
         elif spec == self._spec:
             if self._run is not None:
                 self._run.touched.set()
             return
-        self._spec, self.launch_hash = spec, launch_hash(spec)
+        self._spec, self._known.launch_hash = spec, launch_hash(spec)
         self.patience.reset()
         self.stop(RECONFIGURED)
-        idle = ServerState.SLEEPING if self._server.listed_at else ServerState.NEW
-        self._report(ServerState.DISABLED if spec.disabled else idle)
+        self._known.report(ServerState.DISABLED if spec.disabled else self._known.idle)
 
     def stop(self, reason: str) -> None:
         """Ends the current run, if there is one; its calls fail with `reason`. A later call starts another one."""
-        run = self._run
-        if run is None or run.done.is_set() or run.stopping:
-            return
-        run.stopping = reason
-        if run.connection is not None:
-            run.connection.close(reason)
-        else:
-            run.scope.cancel()
+        if self._run is not None:
+            self._run.stop(reason)
 
     def restart(self) -> None:
         """Ends the current run, and forgets past failures."""
@@ -117,13 +100,12 @@ class Keeper:
     @property
     def status(self) -> UpstreamStatus:
         connection = self._run.connection if self._run is not None else None
-        pid = connection.pid if connection is not None and self._status.state is ServerState.RUNNING else None
-        return UpstreamStatus(self._status.state, self._status.error, pid, self._status.since)
+        return self._known.status(connection.pid if connection is not None else None)
 
     @property
     def server(self) -> Server:
         """What is known of it."""
-        return self._server
+        return self._known.server
 
     @property
     def is_open(self) -> bool:
@@ -136,12 +118,7 @@ class Keeper:
 
     def is_due(self, now: float) -> bool:
         """Whether its definitions should be fetched (again)."""
-        if self._spec.disabled:
-            return False
-        known = self._server
-        if not known.listed_at or known.launch_hash != self.launch_hash:
-            return True
-        return now - known.listed_at > fresh_s(known.ttl_s, self._limits)
+        return not self._spec.disabled and self._known.is_due(now, self._limits)
 
     async def request(
         self,
@@ -170,35 +147,30 @@ class Keeper:
             run, connection = await self._connected()
             if before_send is not None:
                 before_send()
-            self._enter(run)
-            try:
-                return await connection.request(method, params, timeout_s=limit_s, on_progress=on_progress)
-            except NotDelivered:
-                if last_try:
-                    raise
-            except RpcError as error:
-                # Refused before it ran: the headers that mirror arguments follow from definitions not yet seen.
-                if last_try or error.code != HEADER_MISMATCH or run.lister is None:
-                    raise
-                await run.lister.list_now()
-            finally:
-                self._leave(run)
+            with run.used():
+                try:
+                    return await connection.request(method, params, timeout_s=limit_s, on_progress=on_progress)
+                except NotDelivered:
+                    if last_try:
+                        raise
+                except RpcError as error:
+                    # Refused before it ran: the headers that mirror arguments follow from definitions not yet seen.
+                    if last_try or error.code != HEADER_MISMATCH or run.lister is None:
+                        raise
+                    await run.lister.list_now()
         raise AssertionError("unreachable")
 
     async def _connected(self) -> tuple[Run, Connection]:
         run = await self._running()
         if run.connection is None:
-            raise self._gone(run)
+            raise run.gone(self.alias)
         return run, run.connection
 
     async def watch(self, uri: str) -> None:
         """Has updates of a resource announced until `unwatch`, and the server kept running for them."""
         run, connection = await self._connected()
-        self._enter(run)
-        try:
+        with run.used():
             await self.standing.watch(uri, connection)
-        finally:
-            self._leave(run)
 
     async def unwatch(self, uri: str) -> None:
         await self.standing.unwatch(uri, self._live_connection())
@@ -213,8 +185,7 @@ class Keeper:
             await connection.notify(method)
 
     def _live_connection(self) -> Connection | None:
-        run = self._run
-        return run.connection if run is not None and run.usable and run.settled.is_set() else None
+        return self._run.live_connection if self._run is not None else None
 
     async def refresh(self, slots: anyio.Semaphore, slot_s: float) -> None:
         """Lists it, starting it first if need be. Failures end up in `status`, they are not raised."""
@@ -249,14 +220,8 @@ class Keeper:
             run = self._begin(pause_s)
         await run.settled.wait()
         if run.failure is not None:
-            raise self._gone(run)
+            raise run.gone(self.alias)
         return run
-
-    def _gone(self, run: Run) -> UpstreamError:
-        # One failure reaches many callers: each raises an exception of its own.
-        if run.failure is None or run.stopping:
-            return UpstreamError(self.alias, f"{self.alias} was {run.stopping or 'stopped'}")
-        return type(run.failure)(self.alias, str(run.failure))
 
     def _begin(self, pause_s: float) -> Run:
         if self.tasks is None:
@@ -266,7 +231,7 @@ class Keeper:
             words = f"{self.patience.reason or self.alias + ' failed'} (next attempt in {wait_s:.0f} s)"
             raise UpstreamError(self.alias, words)
         self._run = run = Run()
-        self._report(ServerState.STARTING)
+        self._known.report(ServerState.STARTING)
         # A run outlives the call that starts it, and serves others: it is nobody's in particular.
         calling = CALLER.set(None)
         try:
@@ -277,7 +242,7 @@ class Keeper:
 
     def _forgive_after_login(self) -> None:
         """Who has logged in since the last attempt is not made to wait for the next one."""
-        if (home := self.observers.home) and self._spec.url:
+        if (home := self._observers.home) and self._spec.url:
             self.patience.forgive(LoginStore(home, self.alias, self._spec.url).mark())
 
     async def _own(self, run: Run) -> None:
@@ -298,27 +263,27 @@ class Keeper:
             run.done.set()
 
     async def _live(self, run: Run) -> None:
-        reverse = self.observers.reverse()
+        reverse = self._observers.reverse()
         notified = self._notified(run, reverse.on_notification)
         handlers = ReverseHandlers(reverse.capabilities, reverse.on_request, notified)
-        hint = HANDSHAKE if reverse.handshake else self._era_hint
-        home = self.observers.home
+        hint = HANDSHAKE if reverse.handshake else self._known.era_hint
+        home = self._observers.home
         opened = connect(self.alias, self._spec, self._limits, handlers=handlers, era_hint=hint, home=home)
         async with opened as connection, anyio.create_task_group() as tasks:
             run.connection = connection
             run.last_used = anyio.current_time()
-            self._era_hint = connection.server.protocol_version
-            run.lister = Lister(connection, self._limits, self.launch_hash, self._listed, self._note)
+            self._known.era_hint = connection.server.protocol_version
+            run.lister = Lister(connection, self._limits, self._known.launch_hash, self._listed, self._known.note)
             # Before it is listed: what changes after the listing is announced.
             tasks.start_soon(self.standing.listen, connection, run.lister.changed)
             tasks.start_soon(run.lister.run)
             # The first listing comes before the first call: what changed since it was approved is seen in time.
             await run.lister.wait_first()
-            self._report(ServerState.RUNNING, run.lister.error)
+            self._known.report(ServerState.RUNNING, run.lister.error)
             await self.standing.renew(connection)
             await self.standing.wait_heard()
             run.settled.set()
-            tasks.start_soon(self._stop_when_idle, run)
+            tasks.start_soon(run.stop_when_idle, self._idle_s, lambda: self.watched)
             await connection.peer.ended.wait()
             tasks.cancel_scope.cancel()
         words = await connection.explain(f"{self.alias}: {connection.peer.end_reason}")
@@ -335,47 +300,23 @@ class Keeper:
         return notified
 
     async def _listed(self, listing: Listing) -> None:
-        self._server = listing.server
-        await self.observers.on_listing(listing)
+        self._known.server = listing.server
+        await self._observers.on_listing(listing)
 
-    def _note(self, error: str) -> None:
-        if self._status.state is ServerState.RUNNING and error != self._status.error:
-            self._report(ServerState.RUNNING, error)
-
-    async def _stop_when_idle(self, run: Run) -> None:
-        while not self._keep_running:
-            patience_s = self._limits.idle_stop_s if run.calls else min(REFRESH_LINGER_S, self._limits.idle_stop_s)
-            left_s = run.last_used + patience_s - anyio.current_time()
-            if left_s <= 0 and not run.active and not self.standing.watched and run.connection is not None:
-                run.connection.close(IDLE)
-                return
-            run.touched = anyio.Event()
-            if left_s <= 0:
-                left_s = patience_s
-            with anyio.move_on_after(left_s if not run.active else None):
-                await run.touched.wait()
-
-    def _enter(self, run: Run) -> None:
-        run.active += 1
-        run.calls += 1
-
-    def _leave(self, run: Run) -> None:
-        run.active -= 1
-        run.last_used = anyio.current_time()
-        if not run.active:
-            run.touched.set()
+    def _idle_s(self) -> float | None:
+        return None if self._keep_running else self._limits.idle_stop_s
 
     def _ended(self, run: Run, lived_s: float) -> None:
         if run.stopping:
             if run is self._run and not self._spec.disabled:
-                self._report(ServerState.SLEEPING if self._server.listed_at else ServerState.NEW)
+                self._known.report(self._known.idle)
             return
         if run.connection is not None and run.connection.peer.end_reason == IDLE:
             self.patience.reset()
-            self._report(ServerState.SLEEPING)
+            self._known.report(ServerState.SLEEPING)
             return
         self.patience.ended(str(run.failure or ""), stable=lived_s > STABLE_S)
-        self._report(ServerState.FAILED, str(run.failure or ""))
+        self._known.report(ServerState.FAILED, str(run.failure or ""))
 
     def _failed(self, run: Run, error: UpstreamError) -> None:
         run.failure = error
@@ -383,14 +324,7 @@ class Keeper:
             self._ended(run, 0)
             return
         self.patience.failed(str(error))
-        if isinstance(error, UpstreamTimeout) and not self._era_hint:
+        if isinstance(error, UpstreamTimeout) and not self._known.era_hint:
             # It may have choked on the question for the new era without dying of it.
-            self._era_hint = HANDSHAKE
-        self._report(ServerState.FAILED, str(error))
-
-    def _report(self, state: ServerState, error: str = "") -> None:
-        self._status = UpstreamStatus(state, error, since=time.time())
-        try:
-            self.observers.on_state(self.alias, state, error)
-        except Exception:  # the observer's fault is not the upstream's
-            logger.exception("%s: its new state could not be handled", self.alias)
+            self._known.era_hint = HANDSHAKE
+        self._known.report(ServerState.FAILED, str(error))
