@@ -70,7 +70,7 @@ def test_a_name_that_is_neither_tool_nor_server_is_an_error(shell: Shell) -> Non
     shell("index")
     found = shell("approve", "nobody")
     assert found.status == 1
-    assert "No tool and no server is called `nobody`. Servers: demo." in found.err
+    assert "No tool and no server is called `nobody`. Servers: demo. `toolrouter tools` names all" in found.err
 
 
 def test_prompts_resources_and_instructions_are_decided_on_like_tools(shell: Shell) -> None:

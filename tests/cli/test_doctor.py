@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Shell
-from toolrouter.cli.checks import unpinned
+from toolrouter.cli.unpinned import unpinned
 
 
 def by_subject(found: Any) -> dict[str, dict[str, str]]:
@@ -125,14 +125,19 @@ def test_a_package_that_may_be_another_one_tomorrow_is_named(words: str, package
     assert unpinned(command, arguments) == package
 
 
-def test_doctor_warns_of_a_package_without_a_version(shell: Shell) -> None:
+def test_doctor_names_servers_without_a_version_in_one_warning(shell: Shell) -> None:
     tools = shell.config.parent / "bin"
     tools.mkdir()
     (tools / "npx").write_text("#!/bin/sh\n", encoding="utf-8")
     (tools / "npx").chmod(0o755)
-    shell.configure({"loose": {"command": "npx", "args": ["-y", "server"], "env": {"PATH": str(tools)}}})
-    found = by_subject(shell("doctor", "--no-connect", "--json"))["loose"]
-    assert (found["outcome"], "npx server" in found["detail"]) == ("warning", True)
+    names = {"loose": "server", "open": "other", "fixed": "third@1.2.3"}
+    shell.configure(
+        {a: {"command": "npx", "args": ["-y", package], "env": {"PATH": str(tools)}} for a, package in names.items()}
+    )
+    found = shell("doctor", "--no-connect", "--json").json
+    (warning,) = [each for each in found if "newest version" in each["detail"]]
+    assert warning["outcome"] == "warning"
+    assert warning["detail"].endswith(": loose (`npx server`), open (`npx other`)")
 
 
 def test_a_pinned_name_that_leads_nowhere_is_told_with_its_like(shell: Shell) -> None:

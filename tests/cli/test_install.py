@@ -88,7 +88,7 @@ def test_secrets_go_into_the_keyring_and_are_never_shown(shell: Shell, person: S
     assert keys["git-hub.GITHUB_TOKEN"] == TOKEN
     assert TOKEN not in shell.config.read_text()
     assert TOKEN not in done.out + done.err
-    assert "1 secrets go into the keyring" in done.err
+    assert "Into the keyring: 1 secret." in done.err
     back = shell("uninstall", "cursor", "--yes")
     assert TOKEN not in back.out + back.err
     assert json.loads(cursor(person).read_text()) == CURSOR

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import TOOLS, Shell
 from toolrouter.catalog.tokens import definition_tokens
-from toolrouter.cli.output import print_json
+from toolrouter.cli.output import counted, print_json, print_table
 
 
 def test_list_starts_nothing_and_tells_what_is_not_known_yet(shell: Shell) -> None:
@@ -76,6 +76,18 @@ def test_tools_asks_servers_that_were_never_reached(shell: Shell) -> None:
 def test_tools_can_be_limited_to_a_server(shell: Shell) -> None:
     shell.configure({"demo": shell.server(), "other": shell.server()})
     assert {tool["server"] for tool in shell("tools", "--server", "other", "--json").json} == {"other"}
+
+
+def test_servers_are_named_one_by_one_or_together(shell: Shell) -> None:
+    shell.configure({name: shell.server() for name in ("one", "two", "three")})
+    shell("index")
+    for words in (("--server", "one,two"), ("-s", "one", "-s", "two"), ("-s", "one, two", "-s", "two")):
+        assert {tool["server"] for tool in shell("tools", "--json", *words).json} == {"one", "two"}
+        assert {hit["server"] for hit in shell("search", "repeat a text", "--json", *words).json["hits"]} == {
+            "one",
+            "two",
+        }
+    assert "No server is called `four`" in shell("tools", "--server", "one,four").err
 
 
 def test_an_unknown_server_is_named_with_its_like(shell: Shell) -> None:
@@ -205,3 +217,27 @@ def test_a_server_cannot_move_the_cursor_of_a_terminal(shell: Shell) -> None:
     shown = shell("tools").out + shell("describe", "demo__echo").out + shell("search", "repeat a text").out
     assert "\x1b" not in shown
     assert "\x07" not in shown
+
+
+def test_a_table_in_a_file_has_a_row_in_each_line_and_no_padding_by_the_longest_cell(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = "x" * 300
+    print_table(
+        ("name", "n", "about"), [("a", "1", "first"), (long, "22", "second\nbelow"), ("日本", "3", "")], right=("n",)
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "name   n  about",
+        "a      1  first",
+        f"{long}  22  second",
+        "          below",
+        "日本   3",
+    ]
+
+
+def test_one_thing_is_not_many() -> None:
+    assert [counted(0, "tool"), counted(1, "tool"), counted(1_200, "query", "queries")] == [
+        "0 tools",
+        "1 tool",
+        "1,200 queries",
+    ]

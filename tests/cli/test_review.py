@@ -130,7 +130,7 @@ def test_nobody_approves_what_was_not_shown_to_its_end(shell: Shell, monkeypatch
     shell("index")
     answering(monkeypatch, "s")
     shown = shell("review").out
-    assert "more lines are not shown" in shown
+    assert " lines more; --json has them all" in shown
     assert "zz_last" not in shown
     answering(monkeypatch, "a", "r")
     assert "zz_last" in shell("review").out

@@ -45,7 +45,8 @@ def test_a_person_gets_tables(lexical: Command) -> None:
     assert status == 0
     assert "R@5" in out
     assert "multi (sub-queries)" in out
-    assert "answered, of 1 queries that no tool serves" in out
+    assert "answered, of 1 query with no tool for it" in out
+    assert "R@5       share of the needed tools among the first 5 hits" in out
 
 
 def test_only_some_kinds_can_be_measured(lexical: Command) -> None:

@@ -123,7 +123,7 @@ async def test_a_lost_session_is_opened_again_and_the_call_repeated() -> None:
         async with http_servers.serving(http_servers.streamable_app(wrap=forgetful)) as url:
             spec = UpstreamSpec(url=f"{url}/mcp")
             async with fleet_of({"r": spec}, seconds=25) as watched:
-                watched.fleet._keeper("r")._era_hint = "2025-11-25"
+                watched.fleet._keeper("r")._known.era_hint = "2025-11-25"
                 assert await watched.call("r", "echo") == "echo {}"
                 lost.append(False)
                 assert await watched.call("r", "echo") == "echo {}"

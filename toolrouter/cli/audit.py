@@ -12,7 +12,7 @@ import typer
 
 from toolrouter.cli import options
 from toolrouter.cli.errors import UsageError
-from toolrouter.cli.output import one_line, print_table, say
+from toolrouter.cli.output import counted, one_line, print_table, say
 from toolrouter.settings_file import home_folder
 from toolrouter.telemetry.audit import AuditLog
 
@@ -25,7 +25,7 @@ def command(
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="From then on: 30m, 12h, 7d, or 2026-01-31.")
     ] = None,
-    server: Annotated[list[str] | None, typer.Option("--server", "-s", help="Only of this server.")] = None,
+    server: options.Servers = None,
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
@@ -34,17 +34,18 @@ def command(
     With --json there is one object per line.
     """
     start = _start(since) if since else ""
+    servers = options.each_of(server)
     events = [
         event
         for event in AuditLog(home_folder()).read()
-        if str(event.get("at", "")) >= start and (not server or event.get("server") in server)
+        if str(event.get("at", "")) >= start and (not servers or event.get("server") in servers)
     ]
     if json:
         for event in events:
             sys.stdout.write(json_format.dumps(event) + "\n")
         return
     print_table(_COLUMNS, [_row(event) for event in events])
-    say(f"{len(events)} events.")
+    say(f"{counted(len(events), 'event')}.")
 
 
 def _start(since: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -17,8 +16,9 @@ import anyio
 from toolrouter.app import open_router
 from toolrouter.catalog.tokens import count_tokens
 from toolrouter.cli.asking import index_telling
-from toolrouter.cli.output import Progress, line_for_people, one_line
+from toolrouter.cli.output import Progress, counted, line_for_people, one_line
 from toolrouter.cli.session import server_error
+from toolrouter.cli.unpinned import unpinned
 from toolrouter.cli.waiting import count_waiting
 from toolrouter.config import Settings, Transport, UpstreamSpec
 from toolrouter.daemon.control import daemon_status, find_place
@@ -37,20 +37,6 @@ _INSTALLERS = {
     "uvx": "install uv (https://docs.astral.sh/uv)",
     "uv": "install uv (https://docs.astral.sh/uv)",
     "docker": "install Docker (https://docs.docker.com)",
-}
-_VERSIONS = {
-    "npx": re.compile(r"(?<!^)@(?!latest$)[\w.^~*-]"),
-    "bunx": re.compile(r"(?<!^)@(?!latest$)[\w.^~*-]"),
-    "uvx": re.compile(r"[=~<>]=|@(?!latest$)\w"),
-    "docker": re.compile(r"@sha256:|:(?!latest$)[\w.-]+$"),
-}
-"""What a package or image with a version of its own looks like, by what runs it."""
-_NAMING_A_PACKAGE = {"npx": {"-p", "--package"}, "bunx": {"-p", "--package"}, "uvx": {"--from"}, "docker": set[str]()}
-_TAKING_A_VALUE = {
-    "npx": {"-c", "--call", "--registry"},
-    "bunx": set[str](),
-    "uvx": {"--with", "-p", "--python", "--index", "--index-url"},
-    "docker": {"-e", "--env", "-v", "--volume", "-p", "--name", "--mount", "--network", "--env-file", "-w", "-u"},
 }
 _PATIENCE_S = 120.0
 
@@ -98,7 +84,7 @@ def examine(config: Path | None, *, connect: bool, verbose: bool = False) -> lis
 
 def _config(loaded: Loaded) -> Iterator[Finding]:
     enabled = loaded.settings.enabled()
-    yield Finding("config", "ok", f"{loaded.path}: {len(enabled)} servers")
+    yield Finding("config", "ok", f"{loaded.path}: {counted(len(enabled), 'server')}")
     if not loaded.settings.servers:
         yield Finding("config", "warning", "no servers", "toolrouter add NAME -- COMMAND, or toolrouter import FILE")
     for place in (loaded.path, loaded.path.parent):
@@ -132,7 +118,7 @@ def _daemon(loaded: Loaded) -> Iterator[Finding]:
         yield Finding("daemon", "problem", f"keeps the config before the last edit: {found['config_problem']}", fix)
     else:
         running = [alias for alias, each in found["servers"].items() if each["state"] == "running"]
-        hosts = f"process {found['pid']}, {len(found['hosts'])} hosts"
+        hosts = f"process {found['pid']}, {counted(len(found['hosts']), 'host')}"
         yield Finding("daemon", "ok", f"{hosts}, running: {', '.join(running) or 'no server'}")
     for alias, each in found["servers"].items() if found else ():
         for ability in each.get("refused_asking", ()):
@@ -193,6 +179,20 @@ def _launches(settings: Settings) -> Iterator[Finding]:
             yield Finding(alias, "problem", spec.unusable, "set the variable where the host starts toolrouter")
         elif spec.transport is Transport.STDIO:
             yield from _command(alias, spec)
+    if found := _unpinned(settings):
+        lines = ", ".join(f"{alias} (`{launch}`)" for alias, launch in found.items())
+        detail = f"these run whatever is the newest version at each start: {lines}"
+        yield Finding("versions", "warning", detail, "name the versions you have looked at")
+
+
+def _unpinned(settings: Settings) -> dict[str, str]:
+    """The servers that a runner such as npx fetches in whatever version, with how."""
+    packages = {alias: unpinned(spec.command or "", spec.args) for alias, spec in settings.enabled().items()}
+    return {
+        alias: f"{Path(settings.servers[alias].command or '').stem} {package}"
+        for alias, package in packages.items()
+        if package
+    }
 
 
 def _command(alias: str, spec: UpstreamSpec) -> Iterator[Finding]:
@@ -203,36 +203,11 @@ def _command(alias: str, spec: UpstreamSpec) -> Iterator[Finding]:
     elif not found:
         fix = _INSTALLERS.get(Path(command).stem, "install it, or write its full path as `command`")
         yield Finding(alias, "problem", f"`{command}` is not on PATH", fix)
-    elif package := unpinned(command, spec.args):
-        detail = f"`{Path(command).stem} {package}` runs whatever is the newest version at each start"
-        yield Finding(alias, "warning", detail, "name the version you have looked at")
+    elif unpinned(command, spec.args):
+        return  # told of all such servers together
     elif "/" not in command and "\\" not in command and _is_in_an_environment(Path(found)):
         detail = f"`{command}` is {found}, inside a virtual environment that a host may not have on its PATH"
         yield Finding(alias, "warning", detail, f"write {found} as `command`")
-
-
-def unpinned(command: str, args: Sequence[str]) -> str:
-    """The package or image that a runner such as npx fetches in whatever version; empty when there is none."""
-    runner = Path(command).stem
-    if runner not in _VERSIONS:
-        return ""
-    words = iter(args)
-    for word in words:
-        if word in _TAKING_A_VALUE[runner]:
-            next(words, "")
-        elif word in _NAMING_A_PACKAGE[runner]:
-            value = next(words, "")
-            return "" if _VERSIONS[runner].search(value) or _is_a_place(value) else value
-        elif word == "run" and runner == "docker":
-            continue
-        elif not word.startswith("-"):
-            return "" if _VERSIONS[runner].search(word) or _is_a_place(word) else word
-    return ""
-
-
-def _is_a_place(word: str) -> bool:
-    """Whether a folder or an address is meant: it is what it is, or names a commit."""
-    return word.startswith((".", "/", "~", "git+", "https:", "http:", "file:"))
 
 
 def _is_in_an_environment(program: Path) -> bool:
@@ -268,7 +243,8 @@ def _server(router: Running, alias: str, took: float) -> Finding:
     tools = [tool for tool in router.catalog.snapshot.visible if tool.server == alias]
     tokens = sum(tool.tokens for tool in tools)
     title = one_line(f"{server.title or alias} {server.version}", 60)
-    return Finding(alias, "ok", f"{title}, MCP {server.protocol_version}: {len(tools)} tools, {tokens:,} tokens")
+    size = f"{counted(len(tools), 'tool')}, {counted(tokens, 'token')}"
+    return Finding(alias, "ok", f"{title}, MCP {server.protocol_version}: {size}")
 
 
 def _fix(spec: UpstreamSpec, error: str) -> str:
@@ -284,7 +260,8 @@ def _catalog(router: Running) -> Iterator[Finding]:
     snapshot = router.catalog.snapshot
     hidden = len(snapshot.tools) - len(snapshot.visible)
     tokens = sum(tool.tokens for tool in snapshot.visible)
-    detail = f"{len(snapshot.visible)} tools, {tokens:,} o200k tokens" + (f", {hidden} not usable" if hidden else "")
+    detail = f"{counted(len(snapshot.visible), 'tool')}, {counted(tokens, 'o200k token')}"
+    detail += f", {hidden} not usable" if hidden else ""
     if hidden:
         yield Finding("catalog", "warning", detail, "toolrouter tools shows which and why")
     else:

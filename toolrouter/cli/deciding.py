@@ -149,5 +149,6 @@ def _meant(
     except NotFound as error:
         aliases = list(router.settings.servers)
         near = get_close_matches(name, [*aliases, *(subject.id for subject in known if subject.id not in aliases)])
-        words = f"No tool and no server is called `{name}`. Servers: {', '.join(aliases)}."
-        raise NotFound(words, near) from error
+        words = f"No tool and no server is called `{name}`. "
+        servers = f"Servers: {', '.join(aliases)}." if aliases else "No server is configured."
+        raise NotFound(f"{words}{servers} `toolrouter tools` names all there is to decide on.", near) from error

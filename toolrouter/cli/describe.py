@@ -10,7 +10,7 @@ import typer
 from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED, message_of
-from toolrouter.cli.output import print_json, print_text, printable, say
+from toolrouter.cli.output import counted, print_json, print_text, printable, say
 from toolrouter.cli.session import index_for, with_router
 from toolrouter.cli.waiting import explain
 from toolrouter.errors import NotFound, ToolrouterError, UpstreamError
@@ -68,8 +68,9 @@ def _entry(tool: Tool) -> dict[str, object]:
 def _page(tool: Tool) -> str:
     schema = json_text.dumps(tool.input_schema, indent=2, ensure_ascii=False)
     kind = "says that it only reads" if tool.read_only else "may change things"
+    tokens = counted(tool.tokens, "token")
     return printable(
         f"{signature(tool)}\n"
-        f"server {tool.server}, {tool.status.value}, {tool.tokens} tokens, {kind}, sha256 {tool.hash[:12]}…\n\n"
+        f"server {tool.server}, {tool.status.value}, {tokens}, {kind}, sha256 {tool.hash[:12]}…\n\n"
         f"{tool.description}\n\nArguments: {schema}"
     )

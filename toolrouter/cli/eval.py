@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, print_json, print_table, print_text, say
+from toolrouter.cli.output import Progress, counted, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -30,6 +30,21 @@ _SHORT = {
     "Success@1": "S@1",
     "MRR@10": "MRR@10",
     "ServerRecall@5": "server@5",
+}
+
+_LEGEND = {
+    "n": "queries that need a tool",
+    "R@1": "share of the needed tools that come first",
+    "R@5": "share of the needed tools among the first 5 hits",
+    "R@10": "the same, among the first 10",
+    "NDCG@10": "how far up the needed tools stand among the first 10: 100 is on top, in one block",
+    "C@10": "queries whose needed tools are all among the first 10",
+    "S@1": "queries whose first hit is a needed tool",
+    "MRR@10": "1 / rank of the first needed tool, 0 beyond the first 10",
+    "server@5": "share of the needed servers that own one of the first 5 hits",
+    "returned": "share of the needed tools in the answer as it is shown",
+    "tools": "hits in an answer, on average",
+    "tokens": "o200k tokens of an answer, on average",
 }
 
 
@@ -98,7 +113,8 @@ def command(
         head = {"name": found.name, "tools": len(found.tools), "queries": len(found.queries)}
         print_json({"set": head, "arm": arm, **result.to_json(), **({"against": gains} if gains else {})})
         return
-    print_text(f"{found.name}: {len(found.queries)} queries, {len(found.tools)} tools, {shown.retriever} retrieval\n")
+    size = f"{counted(len(found.queries), 'query', 'queries')}, {counted(len(found.tools), 'tool')}"
+    print_text(f"{found.name}: {size}, {shown.retriever} retrieval\n")
     show(result)
     if gains and against:
         _show_gains(gains, against)
@@ -208,18 +224,16 @@ def show(result: Report) -> None:
     columns = ("kind", "n", *(_SHORT[name] for name in measures), "returned", "tools", "tokens")
     if rows:
         print_table(columns, rows, right=columns[1:])
-        print_text(
-            "\n%, ± half the 95 % bootstrap interval. `returned` is the share of needed tools in the answer as it is "
-            "shown;\n`tools` and `tokens` are what an answer shows on average."
-        )
+        print_text("\nShares in %, means over queries, ± half the 95 % bootstrap interval; higher is better.")
+        print_text("\n".join(f"  {column:10}{_LEGEND[column]}" for column in columns[1:]) + "\n")
     answering = result.answering
     if answering.answer_rate:
-        print_text(f"answered, of {answering.answerable} queries that tools serve: {_percent(answering.answer_rate)} %")
+        asked = counted(answering.answerable, "query", "queries")
+        print_text(f"answered, of {asked} with a tool for it: {_percent(answering.answer_rate)} %")
     if answering.false_answer_rate:
-        print_text(
-            f"answered, of {answering.unanswerable} queries that no tool serves: "
-            f"{_percent(answering.false_answer_rate)} %"
-        )
+        asked = counted(answering.unanswerable, "query", "queries")
+        false = _percent(answering.false_answer_rate)
+        print_text(f"answered, of {asked} with no tool for it: {false} % (false answers; lower is better)")
     print_text(f"latency: p50 {result.latency_p50_ms:.1f} ms, p95 {result.latency_p95_ms:.1f} ms")
 
 

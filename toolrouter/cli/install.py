@@ -12,7 +12,7 @@ from toolrouter.cli import options
 from toolrouter.cli.editing import open_for_editing, sole_editor
 from toolrouter.cli.errors import DONE, FAILED, UsageError
 from toolrouter.cli.installing import confirmed, hosts_named, launch_words, print_diff, surroundings
-from toolrouter.cli.output import one_line, print_table, say
+from toolrouter.cli.output import counted, one_line, print_table, say
 from toolrouter.errors import ConfigError, ToolrouterError
 from toolrouter.settings_file import home_folder
 
@@ -88,7 +88,8 @@ def _say_where_secrets_go(plan: Plan, why_not: str) -> None:
     if plan.in_the_clear:
         say(f"Secrets of {', '.join(plan.in_the_clear)} stay in the clear in {plan.config.path}: {why_not}.")
     if plan.secrets:
-        say(f"{len(plan.secrets)} secrets go into the keyring; the files from before, which are kept, still hold them.")
+        secrets = counted(len(plan.secrets), "secret")
+        say(f"Into the keyring: {secrets}. The files from before, which are kept, still hold what was in them.")
 
 
 def _say_what_was_done(plan: Plan, backups: Mapping[str, Path | None]) -> None:

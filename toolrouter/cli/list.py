@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolrouter.cli import options
-from toolrouter.cli.output import line_for_people, one_line, print_json, print_table, say
+from toolrouter.cli.output import counted, line_for_people, one_line, print_json, print_table, say
 from toolrouter.cli.session import server_error, with_router
 from toolrouter.cli.waiting import count_waiting
 from toolrouter.daemon.control import daemon_status, find_place
@@ -36,7 +36,8 @@ def command(config: options.Config = None, json: options.Json = False, verbose: 
         for row in rows:
             if row["refused_asking"]:
                 say(f"{row['name']} asked for what it may not: {hint(row['name'], row['refused_asking'])}")
-        say(f"{sum(row['tools'] for row in rows)} tools, {sum(row['tokens'] for row in rows):,} o200k tokens.")
+        tools, tokens = (sum(row[key] for row in rows) for key in ("tools", "tokens"))
+        say(f"{counted(tools, 'tool')}, {counted(tokens, 'o200k token')}.")
 
 
 def _notes(row: dict[str, Any]) -> str:

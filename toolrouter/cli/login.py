@@ -11,9 +11,9 @@ import typer
 
 from toolrouter.cli import options
 from toolrouter.cli.errors import DONE, FAILED
-from toolrouter.cli.output import say
-from toolrouter.cli.session import load, server_error, with_router
-from toolrouter.errors import ConfigError, NotFound
+from toolrouter.cli.output import counted, say
+from toolrouter.cli.session import load, no_server, server_error, with_router
+from toolrouter.errors import ConfigError
 from toolrouter.settings_file import home_folder
 
 if TYPE_CHECKING:
@@ -52,10 +52,9 @@ def command(
 
 def remote_server(settings: Settings, name: str) -> UpstreamSpec:
     """Raises NotFound or ConfigError when that is no server one can log in to."""
-    from difflib import get_close_matches
-
     if name not in settings.servers:
-        raise NotFound(f"No server is called `{name}`.", get_close_matches(name, settings.servers, 3, 0.5))
+        remote = [alias for alias, spec in settings.servers.items() if spec.url is not None]
+        raise no_server(name, remote, what="remote server", add=f"toolrouter add {name} URL")
     spec = settings.servers[name]
     if spec.url is None:
         raise ConfigError(f"{name} is a program on this machine; it logs in by itself.")
@@ -85,5 +84,6 @@ async def _index(router: Running, name: str) -> int:
     if error := server_error(router, name):
         say(f"{name} did not list its tools all the same: {error}")
         return FAILED
-    say(f"{name} has {sum(tool.server == name for tool in router.catalog.snapshot.visible)} tools.")
+    tools = sum(tool.server == name for tool in router.catalog.snapshot.visible)
+    say(f"{name} has {counted(tools, 'tool')}.")
     return DONE

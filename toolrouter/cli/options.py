@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,3 +19,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 UnusedConfig = Annotated[
     Path | None, typer.Option("--config", "-c", hidden=True, help="Accepted as everywhere; this command needs none.")
 ]
+Servers = Annotated[
+    list[str] | None,
+    typer.Option("--server", "-s", metavar="NAMES", help="Only of these servers; several by comma."),
+]
+
+
+def each_of(given: Sequence[str] | None) -> list[str]:
+    """What an option names that is given repeatedly, with commas, or both; each once."""
+    return list(dict.fromkeys(word.strip() for words in given or () for word in words.split(",") if word.strip()))

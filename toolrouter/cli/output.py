@@ -7,12 +7,13 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from toolrouter.telemetry.logs import is_shown
 
-_NO_END = 100_000
-"""Columns of what is no terminal: there nothing is folded."""
+_WIDEST_PADDED = 48
+"""Where there is no terminal, one longer cell moves the rest of its own row alone."""
 
 
 def print_json(value: Any) -> None:
@@ -42,7 +43,15 @@ def _for_terminal(text: str, encoding: str | None) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A table as wide as its content; on a terminal no wider than that."""
+    """A table no wider than the terminal. Files and pipes get plain text, a row in one line, nothing folded or cut."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        print_text(_drawn(columns, shown, right))
+    else:
+        print_text(_plain(columns, shown, right))
+
+
+def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -53,11 +62,31 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         # Text, not markup: what a server calls itself must not style our output.
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else _NO_END, highlight=False)
+        table.add_row(*map(Text, row))
+    console = Console(highlight=False)
     with console.capture() as captured:
         console.print(table)
-    print_text("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
+    from rich.cells import cell_len
+
+    # A cell may have lines of its own: they stand under each other.
+    lines = [parts for row in (columns, *rows) for parts in zip_longest(*(c.split("\n") for c in row), fillvalue="")]
+    fitting = ([n for n in map(cell_len, column) if n <= _WIDEST_PADDED] for column in zip(*lines, strict=True))
+    widths = [max(lengths, default=0) for lengths in fitting]
+
+    def padded(part: str, width: int, column: str) -> str:
+        blanks = " " * (width - cell_len(part))
+        return blanks + part if column in right else part + blanks
+
+    return "\n".join("  ".join(map(padded, parts, widths, columns)).rstrip() for parts in lines)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 tool`, `2 tools`, `1,200 queries`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def printable(text: str) -> str:

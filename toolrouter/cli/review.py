@@ -12,7 +12,7 @@ import typer
 
 from toolrouter.cli import options
 from toolrouter.cli.deciding import decide_and_note, rejectable
-from toolrouter.cli.output import one_line, print_json, print_text, say
+from toolrouter.cli.output import counted, one_line, print_json, print_text, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ToolrouterError
 from toolrouter.types import Status
@@ -193,7 +193,7 @@ def _show(item: Item, number: int, total: int) -> int:
     lines = item.diff()
     _show_lines(lines[:_SHOWN_LINES])
     if len(lines) > _SHOWN_LINES:
-        _styled(f"! {len(lines) - _SHOWN_LINES:,} more lines are not shown; --json has them all", "yellow")
+        _styled(f"! not shown: {counted(len(lines) - _SHOWN_LINES, 'line')} more; --json has them all", "yellow")
     for finding in item.findings:
         style = "red" if finding.tier.value == "block" else "yellow"
         _styled(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import one_line, print_text, say
+from toolrouter.cli.output import counted, one_line, print_text, say
 from toolrouter.errors import ConfigError
 from toolrouter.guard.scan import (
     Tier,
@@ -152,4 +152,4 @@ def _show(scanned: list[Scanned]) -> None:
                     print_text(f"    {one_line(finding.excerpt, 300)}")
     count = {tier: sum(verdict.tier is tier for _, verdict in scanned) for tier in Tier}
     tiers = ", ".join(f"{number} {tier.value}" for tier, number in reversed(count.items()))
-    say(f"{len(scanned)} definitions: {tiers}.")
+    say(f"{counted(len(scanned), 'definition')}: {tiers}.")

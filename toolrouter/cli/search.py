@@ -10,7 +10,7 @@ import typer
 from toolrouter.catalog.signature import signature
 from toolrouter.cli import options
 from toolrouter.cli.errors import UsageError
-from toolrouter.cli.output import print_json, print_table, printable, say
+from toolrouter.cli.output import counted, print_json, print_table, printable, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ConfigError
 from toolrouter.server.finding import SECTIONS, line_of
@@ -40,7 +40,7 @@ def command(
         list[str], typer.Argument(metavar="QUERY", help="Words of one task, or several tasks, each in quotes.")
     ],
     k: Annotated[int | None, typer.Option("-k", min=1, max=50, help="Most hits.")] = None,
-    server: Annotated[list[str] | None, typer.Option("--server", "-s", help="Only tools of this server.")] = None,
+    server: options.Servers = None,
     include: Annotated[
         list[str] | None, typer.Option("--include", metavar="KINDS", help="Find these too: prompts,resources.")
     ] = None,
@@ -60,7 +60,7 @@ def command(
         if not router.settings.enabled():
             words = "There is no server to search: add one with `toolrouter add` or `toolrouter import`."
             raise ConfigError(words)
-        aliases = [known_alias(router, name) for name in server or ()]
+        aliases = [known_alias(router, name) for name in options.each_of(server)]
         await index_what_is_new(router, aliases)
         await router.indexer.wait_current()
         answer = await router.search(queries, k=k, servers=aliases or None)
@@ -85,11 +85,11 @@ def command(
 
 def _sections(given: Sequence[str]) -> list[str]:
     """Named once each or together, separated by commas. Raises UsageError."""
-    named = [word.strip() for each in given for word in each.split(",") if word.strip()]
+    named = options.each_of(given)
     for word in named:
         if word not in SECTIONS:
             raise UsageError(f"--include {word}: expected {' or '.join(SECTIONS)}, or both with a comma.")
-    return list(dict.fromkeys(named))
+    return named
 
 
 def _answer(router: Running, answer: SearchAnswer, *, explain: bool) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _show(found: dict[str, Any]) -> None:
     else:
         for hit in hits:
             print(f"{hit['score']:.2f}  {printable(hit['signature'])}")
-    say(f"{len(hits)} hit{'' if len(hits) == 1 else 's'} in {found['elapsed_ms']:.0f} ms.")
+    say(f"{counted(len(hits), 'hit')} in {found['elapsed_ms']:.0f} ms.")
 
 
 def _show_offers(found: dict[str, list[str]]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toolrouter.app import Running
 
 T = TypeVar("T")
+_ADD = "toolrouter add NAME -- COMMAND"
 
 
 def load(config: Path | None, *, verbose: bool = False) -> Loaded:
@@ -127,10 +128,15 @@ def server_error(router: Running, alias: str) -> str:
 
 def known_alias(router: Running, name: str) -> str:
     """`name`, if a server is called so. Raises NotFound."""
+    if name not in router.settings.servers:
+        raise no_server(name, router.settings.servers)
+    return name
+
+
+def no_server(name: str, servers: Collection[str], *, what: str = "server", add: str = _ADD) -> NotFound:
+    """The error that nothing is called so: with what comes near, else all there is, else how to get one."""
     from difflib import get_close_matches
 
-    if name not in router.settings.servers:
-        near = get_close_matches(name, router.settings.servers, 3, 0.5)
-        known = "" if near else f" Servers: {', '.join(router.settings.servers) or 'none yet'}."
-        raise NotFound(f"No server is called `{name}`.{known}", near)
-    return name
+    near = get_close_matches(name, servers, 3, 0.5)
+    known = f"Servers: {', '.join(servers)}." if servers else f"There is none yet: add one with `{add}`."
+    return NotFound(f"No {what} is called `{name}`." + ("" if near else f" {known}"), near)

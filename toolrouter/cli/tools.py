@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from toolrouter.cli import options
-from toolrouter.cli.output import one_line, print_json, print_table, say
+from toolrouter.cli.output import counted, one_line, print_json, print_table, say
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.guard.subjects import INSTRUCTIONS, TOOL, Subject, subjects
 from toolrouter.types import Status
@@ -16,8 +14,11 @@ if TYPE_CHECKING:
     from toolrouter.app import Running
 
 
+_ABOUT_CHARS = 100
+
+
 def command(
-    server: Annotated[list[str] | None, typer.Option("--server", "-s", help="Only of this server.")] = None,
+    server: options.Servers = None,
     config: options.Config = None,
     json: options.Json = False,
     verbose: options.Verbose = False,
@@ -25,7 +26,7 @@ def command(
     """Servers that were never reached are asked first."""
 
     async def find(router: Running) -> list[Subject]:
-        aliases = [known_alias(router, name) for name in server or ()]
+        aliases = [known_alias(router, name) for name in options.each_of(server)]
         await index_what_is_new(router, aliases)
         configured = aliases or router.settings.servers
         known = subjects(router.catalog, {}, [alias for alias in configured if alias in router.settings.servers])
@@ -55,7 +56,8 @@ def _show(found: list[Subject]) -> None:
     print_table(("kind", "name", "status", "tokens", "about"), rows, right=("tokens",))
     tools = [each for each in found if each.kind == TOOL]
     usable = [each for each in tools if each.status is Status.APPROVED]
-    say(f"{len(tools)} tools, {len(usable)} usable, {sum(each.cost_tokens for each in usable):,} o200k tokens.")
+    tokens = sum(each.cost_tokens for each in usable)
+    say(f"{counted(len(tools), 'tool')}, {len(usable):,} usable, {counted(tokens, 'o200k token')}.")
 
 
 def _tokens(subject: Subject) -> str:
@@ -64,4 +66,4 @@ def _tokens(subject: Subject) -> str:
 
 def _about(subject: Subject) -> str:
     words = subject.reason or subject.said.get("description")
-    return one_line(words if isinstance(words, str) else "")
+    return one_line(words if isinstance(words, str) else "", _ABOUT_CHARS)

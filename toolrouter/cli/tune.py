@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, print_json, print_table, print_text, say
+from toolrouter.cli.output import Progress, counted, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -89,8 +89,13 @@ def _fit(found: EvalSet, settings: Settings, costs: Any) -> Tuning:
     return tune(found.queries, rankings, before, cost=line_cost(found), costs=costs)
 
 
+def _size(found: EvalSet) -> str:
+    queries, tools = counted(len(found.queries), "query", "queries"), counted(len(found.tools), "tool")
+    return f"{queries} over {tools} ({found.name})"
+
+
 def _show(fitted: Tuning, found: EvalSet, files: list[Path]) -> None:
-    print_text(f"{len(found.queries)} queries over {len(found.tools)} tools ({found.name})\n")
+    print_text(f"{_size(found)}\n")
     rows = [
         _row("now", fitted.before, fitted.outcome_before),
         _row("tuned", fitted.after, fitted.outcome_after),
@@ -98,7 +103,7 @@ def _show(fitted: Tuning, found: EvalSet, files: list[Path]) -> None:
     print_table(_COLUMNS, rows, right=_COLUMNS[2:])
     print_text("\n" + verdict(fitted))
     if len(found.queries) < FEW:
-        print_text(f"{len(found.queries)} queries are few: a hundred make this dependable.")
+        print_text(f"{counted(len(found.queries), 'query', 'queries')}: that is few, a hundred make this dependable.")
     for file in files:
         say(f"Plot: {file}")
 
@@ -205,7 +210,7 @@ def _draw(fitted: Tuning, found: EvalSet, folder: Path) -> list[Path]:
         _row("now", fitted.before, fitted.outcome_before),
         _row("tuned", fitted.after, fitted.outcome_after),
     ]
-    about = f"{len(found.queries)} queries over {len(found.tools)} tools ({found.name})."
+    about = f"{_size(found)}."
     write_html(page, chart, notes=(about, verdict(fitted)), table=rows)
     try:
         write_png(picture, chart)

@@ -81,7 +81,7 @@ def _matches(text: str, words: str, handle: str) -> str:
         position += len(line) + 1
     if not lines:
         return f"No line of {handle} contains {words!r}."
-    told = f"\n[{more} more lines match]" if more else ""
+    told = f"\n[{more} more that match]" if more else ""
     return "\n".join(lines)[:PAGE_CHARS] + told
 
 
