@@ -161,6 +161,8 @@ class Hit:
     """Estimated probability that this tool serves the query, 0 to 1."""
     parts: Mapping[str, float] = field(default_factory=dict, compare=False)
     """The score of every stage, for `--explain`."""
+    also: tuple[ToolId, ...] = ()
+    """Tools of other servers with the same definition, for which this one stands."""
 
 
 @dataclass(frozen=True, slots=True)

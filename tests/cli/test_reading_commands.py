@@ -83,11 +83,16 @@ def test_servers_are_named_one_by_one_or_together(shell: Shell) -> None:
     shell("index")
     for words in (("--server", "one,two"), ("-s", "one", "-s", "two"), ("-s", "one, two", "-s", "two")):
         assert {tool["server"] for tool in shell("tools", "--json", *words).json} == {"one", "two"}
-        assert {hit["server"] for hit in shell("search", "repeat a text", "--json", *words).json["hits"]} == {
-            "one",
-            "two",
-        }
+        (found,) = shell("search", "repeat a text", "-k", "1", "--json", *words).json["hits"]
+        assert sorted([found["name"], *found["also"]]) == ["one__echo", "two__echo"]
     assert "No server is called `four`" in shell("tools", "--server", "one,four").err
+
+
+def test_a_server_under_two_names_is_found_once_and_named_twice(shell: Shell) -> None:
+    shell.configure({name: shell.server() for name in ("one", "two")})
+    (line,) = shell("search", "repeat a text", "-k", "1").out.splitlines()
+    assert ("one__echo(" in line, line.endswith("(also: two__echo)")) in {(True, True), (False, False)}
+    assert ("two__echo(" in line, line.endswith("(also: one__echo)")) in {(True, True), (False, False)}
 
 
 def test_an_unknown_server_is_named_with_its_like(shell: Shell) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.retrieval.making import make_index, make_tool
 from toolrouter.errors import ConfigError, ModelError
-from toolrouter.evaluation.arms import Ranking, interleave, open_arm, retriever_arm
+from toolrouter.evaluation.arms import Ranking, interleave, open_arm, retriever_arm, router_arm
 from toolrouter.evaluation.report import by_kind, report
 from toolrouter.evaluation.runs import read_run, run_queries, run_subqueries, write_run
 from toolrouter.evaluation.sets import EvalSet, Query
@@ -125,3 +126,10 @@ def test_an_index_without_vectors_has_no_dense_arm() -> None:
     index = build_search_index([tool("a")], {}, embedder=None, store=None)
     with pytest.raises(ModelError):
         open_arm(index, SearchOptions(retriever="dense"))
+
+
+def test_an_answer_counts_every_tool_that_it_names() -> None:
+    tools = [make_tool(server, "list_branches", "List the branches of a repository") for server in ("a", "b")]
+    found = router_arm(make_index(tools), SearchOptions())(["list the branches"], 20)
+    assert sorted(hit.id for hit in found.hits) == sorted(hit.id for hit in found.returned)
+    assert len(found.returned) == 2

@@ -1,5 +1,6 @@
 """Small catalogs to search in."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ CATALOG = (
 def make_tool(server: str, name: str, description: str = "", parameters: Sequence[str] = (), **more: Any) -> Tool:
     schema = {"type": "object", "properties": {parameter: {"type": "string"} for parameter in parameters}}
     raw = {"name": name, "description": description, "inputSchema": schema, **more}
-    return Tool(id=ToolId(f"{server}__{name}"), server=server, name=name, raw=raw, hash=name, tokens=10)
+    said = json.dumps(raw, sort_keys=True)
+    return Tool(id=ToolId(f"{server}__{name}"), server=server, name=name, raw=raw, hash=said, tokens=10)
 
 
 TOOLS = tuple(make_tool(*entry) for entry in CATALOG)

@@ -11,11 +11,12 @@ from tests.fakes import FakeStatus, World, definition, file_tools, make_tool, ma
 from toolrouter.catalog.tokens import count_tokens
 from toolrouter.config import Exposure
 from toolrouter.errors import UpstreamError, UpstreamTimeout
+from toolrouter.retrieval.search import SearchAnswer
 from toolrouter.server.instructions import MAX_BYTES, instructions
 from toolrouter.server.meta_tools import DEFINITIONS, Call, MetaTools
 from toolrouter.server.results import compact_json
 from toolrouter.server.roster import RosterEntry
-from toolrouter.types import JsonObject, Server, ServerState, Status
+from toolrouter.types import Hit, JsonObject, Server, ServerState, Status, ToolId
 
 pytestmark = pytest.mark.anyio
 
@@ -359,3 +360,15 @@ async def test_tools_of_a_server_that_failed_rank_below_equal_ones_and_say_so() 
     text, _ = await answer(world, "search_tools", {"query": "read a file", "detail": "name"})
     assert [line.split("__")[0] for line in text.splitlines()] == ["a", "b", "c"]
     assert "unavailable" not in text
+
+
+async def test_a_tool_of_several_servers_is_one_line_that_names_them_and_one_that_can_be_had_is_in_front() -> None:
+    tools = [make_tool(alias, definition("read_file", "Read a file as text.")) for alias in ("a", "b", "c")]
+    world = make_world(tools)
+    hit = Hit(tools[0].id, 0.9, also=(tools[1].id, tools[2].id, ToolId("gone__read_file")))
+    world.router._search = lambda queries, options: SearchAnswer((hit,), ((hit,),), True, (), 0.1)
+    text, _ = await answer(world, "search_tools", {"query": "read a file"})
+    assert text == "a__read_file() - Read a file as text (also at: b, c)"
+    world.fleet.states["a"] = FakeStatus(ServerState.FAILED, "gone")
+    text, _ = await answer(world, "search_tools", {"query": "read a file", "detail": "name"})
+    assert text == "b__read_file - Read a file as text (also at: c, a)"

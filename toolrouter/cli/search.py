@@ -98,6 +98,8 @@ def _answer(router: Running, answer: SearchAnswer, *, explain: bool) -> dict[str
         tool = tools[hit.id]
         entry: dict[str, Any] = {"name": hit.id, "server": tool.server, "score": round(hit.score, 4)}
         entry["signature"] = signature(tool)
+        if hit.also:
+            entry["also"] = list(hit.also)
         if explain:
             entry["parts"] = {stage: round(score, 4) for stage, score in hit.parts.items()}
         hits.append(entry)
@@ -123,10 +125,14 @@ def _show(found: dict[str, Any]) -> None:
             for hit in hits
         ]
         print_table(("name", "score", *stages), rows, right=("score", *stages))
+        for hit in hits:
+            if "also" in hit:
+                say(f"{hit['name']} stands for the same tool at others: {', '.join(hit['also'])}")
         say("\n".join(f"{stage}: {_LEGEND[stage]}" for stage in ("score", *stages) if stage in _LEGEND))
     else:
         for hit in hits:
-            print(f"{hit['score']:.2f}  {printable(hit['signature'])}")
+            also = f"  (also: {', '.join(hit['also'])})" if "also" in hit else ""
+            print(f"{hit['score']:.2f}  {printable(hit['signature'] + also)}")
     say(f"{counted(len(hits), 'hit')} in {found['elapsed_ms']:.0f} ms.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -42,15 +42,22 @@ def router_arm(index: SearchIndex, options: SearchOptions) -> Arm:
 
     The time is that of the search as it is served: the uncut ranking is made afterwards.
     """
-    uncut = replace(options, min_score=0.0, token_budget=NO_BUDGET)
+    uncut = replace(options, min_score=0.0, token_budget=NO_BUDGET, fold=False)
 
     def answer(queries: Sequence[str], depth: int) -> Ranking:
         served = search(index, queries, options)
         ranked = search(index, queries, replace(uncut, k=depth))
-        shown = served.hits if served.answered else ()
+        shown = tuple(_named(served.hits)) if served.answered else ()
         return Ranking(ranked.hits[:depth], served.answered, shown, served.elapsed_ms)
 
     return answer
+
+
+def _named(hits: Sequence[Hit]) -> Iterator[Hit]:
+    """Yields every tool that an answer names: a hit, then those it stands for."""
+    for hit in hits:
+        yield hit
+        yield from (replace(hit, id=twin, also=()) for twin in hit.also)
 
 
 def dense_arm(index: SearchIndex, options: SearchOptions) -> Arm:

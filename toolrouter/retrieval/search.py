@@ -24,7 +24,8 @@ from toolrouter.retrieval.rerank import rerank
 from toolrouter.retrieval.search_index import SearchIndex
 from toolrouter.retrieval.split import split_steps
 from toolrouter.retrieval.spread import spread
-from toolrouter.types import Hit
+from toolrouter.retrieval.twins import fold
+from toolrouter.types import Hit, ToolId
 
 MAX_QUERY_CHARACTERS: Final = 8_000
 NEAR_SERVERS: Final = 3
@@ -51,6 +52,8 @@ class SearchOptions:
     retriever: Literal["hybrid", "dense", "lexical"] | str = "hybrid"
     lean: float = 0.0
     """Of the hybrid retriever, from -1 (towards vectors) to 1 (towards words); at 0 it ranks as it was fitted."""
+    fold: bool = True
+    """Whether tools of several servers with one definition are one hit, which names the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ def search(
     rankings = [_rank_apart(index, request, allowed, profile, lean) if request.text else [] for request in requests]
     if reranker is not None:
         rankings, warning = _reranked(index, requests, rankings, reranker, warning)
+    if options.fold:
+        rankings = fold(rankings, _foldable(index))
     per_query = tuple(tuple(_cut(index, ranking, options)) for ranking in rankings)
     hits = tuple(_cut(index, merge([ranking[:RANKED] for ranking in rankings if ranking]), options))
     near = () if hits else _near_servers(index, rankings)
@@ -241,6 +246,14 @@ def _cut(index: SearchIndex, ranking: Sequence[Hit], options: SearchOptions) -> 
         cost=index.cost_tokens,
         newcomers=sum(index.server_of(hit.id) in index.standing.newcomers for hit in ranking[:SPARED]),
     )
+
+
+def _foldable(index: SearchIndex) -> Mapping[ToolId, str]:
+    """Return the tools that may be one hit with others: a newcomer is not named in the place of what it copies."""
+    newcomers = index.standing.newcomers
+    if not newcomers:
+        return index.twins
+    return {tool_id: each for tool_id, each in index.twins.items() if index.server_of(tool_id) not in newcomers}
 
 
 def _near_servers(index: SearchIndex, rankings: Sequence[Sequence[Hit]]) -> tuple[str, ...]:

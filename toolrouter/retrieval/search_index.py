@@ -27,6 +27,7 @@ from toolrouter.retrieval.fairness import Standing
 from toolrouter.retrieval.features import ToolFacts
 from toolrouter.retrieval.mentions import ServerMentions
 from toolrouter.retrieval.names import NameIndex
+from toolrouter.retrieval.twins import twins
 from toolrouter.types import Server, Tool, ToolId
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,8 @@ class SearchIndex:
         self.aliases: tuple[str, ...] = tuple(sorted({tool.server for tool in tools}))
         self.lexical = Bm25f([_fields(tool, servers.get(tool.server)) for tool in tools])
         self.names = NameIndex(tools)
+        self.twins = twins(tools)
+        """Tools whose definition other servers have too, with its hash."""
         ordinal = {alias: number for number, alias in enumerate(self.aliases)}
         server = np.array([ordinal[tool.server] for tool in tools], np.int32)
         self.mentions = ServerMentions(

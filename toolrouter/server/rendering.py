@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from toolrouter.catalog.naming import SEPARATOR
 from toolrouter.catalog.signature import signature
 from toolrouter.errors import NotFound
 from toolrouter.server.requests import Detail, SearchRequest
@@ -15,7 +16,7 @@ from toolrouter.server.router import Router
 from toolrouter.server.standing import MARK
 from toolrouter.server.waiting import awaiting_review
 from toolrouter.server.words import clip, first_sentence, login_hint, not_found
-from toolrouter.types import Hit, JsonObject, ServerState, Tool, ToolId
+from toolrouter.types import Hit, JsonObject, ServerState, Status, Tool, ToolId
 
 if TYPE_CHECKING:
     from toolrouter.catalog.snapshot import Catalog
@@ -47,7 +48,8 @@ def render_search(request: SearchRequest, answer: SearchAnswer, router: Router) 
         answer = _with_these_last(answer, locked)
     marked = router.unavailable() - set(locked.values())
     budget = router.settings.router.search.token_budget
-    lines = _hit_lines(request, answer, _Lines(catalog, request.detail, budget, marked))
+    also = {hit.id: hit.also for hit in answer.hits}
+    lines = _hit_lines(request, answer, _Lines(catalog, request.detail, budget, marked, also))
     if not lines:
         lines = [_nothing_fits(request, answer.near_servers)]
     elif doubt:
@@ -78,11 +80,19 @@ def _with_these_last(answer: SearchAnswer, last: Collection[ToolId]) -> SearchAn
 class _Lines:
     """Writes a hit as the request asks for it; schemas as long as the token budget lasts."""
 
-    def __init__(self, catalog: Catalog, detail: Detail, budget: int, unavailable: Collection[str]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        detail: Detail,
+        budget: int,
+        unavailable: Collection[str],
+        also: Mapping[ToolId, Sequence[ToolId]],
+    ) -> None:
         self._catalog = catalog
         self._detail = detail
         self._left = budget
         self._unavailable = unavailable
+        self._also = also
 
     def __call__(self, tool_id: ToolId) -> str | None:
         """None for a tool that was withdrawn since the index was built."""
@@ -90,7 +100,7 @@ class _Lines:
             tool = self._catalog.find(tool_id)
         except NotFound:
             return None
-        line = self._line(tool)
+        line = self._line(tool) + also_at(self._catalog, self._also.get(tool_id, ()))
         return f"{line} {MARK}" if tool.server in self._unavailable else line
 
     def _line(self, tool: Tool) -> str:
@@ -100,6 +110,13 @@ class _Lines:
             self._left -= tool.tokens
             return compact_json(definition(tool))
         return signature(tool)
+
+
+def also_at(catalog: Catalog, twins: Sequence[ToolId]) -> str:
+    """A note of the servers that have the very same tool, or its name there where that does not follow; else empty."""
+    found = [tool for tool_id in twins if (tool := catalog.tools.get(tool_id)) and tool.status is Status.APPROVED]
+    names = [tool.server if tool.id == f"{tool.server}{SEPARATOR}{tool.name}" else tool.id for tool in found]
+    return f" (also at: {_some(names)})" if names else ""
 
 
 def _hit_lines(request: SearchRequest, answer: SearchAnswer, line: _Lines) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from toolrouter.types import Hit, ServerState
+from toolrouter.types import Hit, ServerState, ToolId
 
 if TYPE_CHECKING:
     from toolrouter.catalog.snapshot import Catalog
@@ -24,15 +24,23 @@ def is_unavailable(state: ServerState, last_error: str) -> bool:
 
 
 def ranked_by_standing(answer: SearchAnswer, catalog: Catalog, unavailable: Collection[str]) -> SearchAnswer:
-    """The same hits with their scores; those of unavailable servers rank lower."""
+    """The same hits with their scores; those of unavailable servers rank lower, or give way to a twin."""
     if not unavailable:
         return answer
 
     def sort(hits: Sequence[Hit]) -> tuple[Hit, ...]:
-        return tuple(sorted(hits, key=lambda hit: -weighed(hit)))
+        return tuple(sorted(map(had, hits), key=lambda hit: -weighed(hit)))
+
+    def had(hit: Hit) -> Hit:
+        """With the first twin in front that can be had."""
+        best, *others = sorted((hit.id, *hit.also), key=is_away)
+        return hit if best == hit.id else replace(hit, id=best, also=tuple(others))
 
     def weighed(hit: Hit) -> float:
-        tool = catalog.tools.get(hit.id)
-        return hit.score * (WEIGHT if tool is not None and tool.server in unavailable else 1.0)
+        return hit.score * (WEIGHT if is_away(hit.id) else 1.0)
+
+    def is_away(tool_id: ToolId) -> bool:
+        tool = catalog.tools.get(tool_id)
+        return tool is not None and tool.server in unavailable
 
     return replace(answer, hits=sort(answer.hits), per_query=tuple(map(sort, answer.per_query)))
