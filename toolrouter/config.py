@@ -170,7 +170,9 @@ class Limits(_Strict):
     parallel_starts: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1)
     idle_stop_s: float = Field(600, gt=0, description="A server unused for so long is stopped.")
     refresh_after_s: float = Field(86_400, gt=0, description="Definitions older than this are fetched again.")
-    max_message_bytes: int = Field(64 * 2**20, ge=2**16, description="Longest message accepted from a server.")
+    max_message_bytes: int = Field(
+        64 * 2**20, ge=2**16, description="Longest message accepted from a server, and most bytes of a list in pages."
+    )
     max_tools_per_server: int = Field(5_000, ge=1)
     max_pages: int = Field(500, ge=1)
 

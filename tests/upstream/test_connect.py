@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.upstream.stubs import limits, stub, text
+from tests.upstream.stubs import fleet_of, limits, stub, text
 from toolrouter.config import Limits, UpstreamSpec
 from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject
@@ -210,6 +210,23 @@ async def test_too_many_tools_are_cut_with_a_reason() -> None:
         listing = await list_upstream(connection, limits(max_tools_per_server=7))
     assert len(listing.tools) == 7
     assert "only the first 7 are taken" in listing.refused[0].reason
+
+
+async def test_pages_that_never_end_and_are_large_are_given_up_and_the_last_good_listing_stays(tmp_path: Path) -> None:
+    grown = tmp_path / "grown"
+    async with fleet_of({"s": stub(f"heavy-while={grown}")}, max_message_bytes=2**16, seconds=60) as watched:
+        await watched.fleet.refresh(["s"])
+        grown.touch()
+        await watched.fleet.refresh(["s"])
+        assert len(watched.listings) == 1, "a part of a listing is none"
+        assert watched.fleet.state("s").error == (
+            "s answers tools/list with more than 65,536 bytes and goes on: what it listed before stays. "
+            "If you trust it with more memory, raise `limits.max_message_bytes`"
+        )
+        assert await watched.call("s", "count") == "1"
+        grown.unlink()
+        await watched.fleet.refresh(["s"])
+        assert (len(watched.listings), watched.fleet.state("s").error) == (2, "")
 
 
 async def test_malformed_tools_cost_only_themselves() -> None:

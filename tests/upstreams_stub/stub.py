@@ -82,6 +82,9 @@ def list_tools(request):
     elif "endless" in FAULTS:
         page = int(cursor or 0)
         answer(request, {"tools": [tool(f"t{page}")], "nextCursor": str(page + 1)})
+    elif os.access(FAULTS.get("heavy-while", ""), os.F_OK):
+        page = int(cursor or 0)
+        answer(request, {"tools": [tool(f"t{page}", description="x" * 30_000)], "nextCursor": str(page + 1)})
     elif "same-cursor" in FAULTS:
         answer(request, {"tools": [tool("echo" if cursor is None else "second")], "nextCursor": "again"})
     elif "pages" in FAULTS:

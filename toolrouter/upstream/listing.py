@@ -1,7 +1,8 @@
-"""Asks an upstream for everything it offers: all pages, within limits of number and time."""
+"""Asks an upstream for everything it offers: all pages, within limits of number, size and time."""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ EXTRAS_TIMEOUT_S = 10.0
 @dataclass(slots=True)
 class _Pages:
     items: list[object] = field(default_factory=list)
+    bytes: int = 0
+    """About what all but the last page took on the wire; one page is one message, which has its own bound."""
     ttl_s: float | None = None
     cut: str = ""
     """Why reading stopped before the end, if it did."""
@@ -39,7 +42,8 @@ async def list_upstream(connection: Connection, limits: Limits, *, launch_hash: 
     """Everything the upstream offers now. An error of prompts or resources leaves only those out.
 
     Raises:
-        UpstreamError: the tools could not be listed, or not within `limits.list_timeout_s`.
+        UpstreamError: the tools could not be listed, not within `limits.list_timeout_s`, or are more than
+            `limits.max_message_bytes` altogether.
     """
     pages = await _tool_pages(connection, limits)
     alias = connection.server.alias
@@ -102,6 +106,7 @@ async def _read_pages(connection: Connection, method: str, key: str, limits: Lim
             return _limited(pages, limits)
         if len(pages.items) > limits.max_tools_per_server:
             return _limited(pages, limits)
+        _weigh(pages, result, method, connection.server.alias, limits)
         seen.add(found)
         cursor = found
     pages.cut = f"{method} has more than {limits.max_pages} pages"
@@ -116,6 +121,15 @@ def _take_page(pages: _Pages, result: JsonObject, method: str, key: str, alias: 
     ttl = result.get("ttlMs")
     if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
         pages.ttl_s = min(ttl / 1000, pages.ttl_s if pages.ttl_s is not None else ttl / 1000)
+
+
+def _weigh(pages: _Pages, result: JsonObject, method: str, alias: str, limits: Limits) -> None:
+    """A part of it is no listing: what is missing would count as withdrawn by the server. Raises UpstreamError."""
+    pages.bytes += len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    most = limits.max_message_bytes
+    if pages.bytes > most:
+        words = f"{alias} answers {method} with more than {most:,} bytes and goes on: what it listed before stays"
+        raise UpstreamError(alias, f"{words}. If you trust it with more memory, raise `limits.max_message_bytes`")
 
 
 def _limited(pages: _Pages, limits: Limits) -> _Pages:
