@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,26 +54,3 @@ def one_model() -> Iterator[Embedder]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "make_embedder", lambda chosen: shared if chosen.kind == "builtin" else make(chosen))
         yield shared  # type: ignore[misc]
-
-
-@pytest.fixture(scope="session")
-def prepare_home(one_model: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
-    """Puts into a state folder that is not there yet what every first start would compute alike, and nothing else."""
-    from toolrouter.catalog.store import open_store
-    from toolrouter.retrieval.search_index import build_search_index
-    from toolrouter.types import Tool, ToolId
-
-    made = tmp_path_factory.mktemp("prepared")
-    store = open_store(made)
-    any_tool = Tool(ToolId("a__b"), "a", "b", {"name": "b", "inputSchema": {"type": "object"}}, "", 1)
-    build_search_index([any_tool], {}, embedder=one_model, store=store)
-    store.close()
-    database = (made / "state.db").read_bytes()
-
-    def prepare(home: Path) -> None:
-        with suppress(FileExistsError):
-            home.mkdir(0o700)
-            (home / "state.db").write_bytes(database)
-            (home / "state.db").chmod(0o600)
-
-    return prepare

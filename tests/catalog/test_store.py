@@ -4,53 +4,22 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tests.catalog.making import definition, listing, tool
+from tests.catalog.making import definition, listing
+from tests.catalog.stores import fill, live, opened, statuses
 from toolrouter.catalog.database import SCHEMA_VERSION
-from toolrouter.catalog.live import LiveCatalog
-from toolrouter.catalog.store import MAX_USES, SqliteStore, open_store
-from toolrouter.config import TrustMode
+from toolrouter.catalog.store import MAX_USES, open_store
 from toolrouter.errors import StoreError
-from toolrouter.guard.admission import admitter
 from toolrouter.places import others_may_write
 from toolrouter.types import Server, Status
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
 gives_away = pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="only root gives files away")
-
-
-@contextmanager
-def opened(home: Path) -> Iterator[SqliteStore]:
-    store = open_store(home)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def live(store: SqliteStore) -> LiveCatalog:
-    return LiveCatalog(store, admitter(TrustMode.FIRST_USE), lambda tool: True, ["s", "t"])
-
-
-def fill(home: Path) -> None:
-    with opened(home) as store:
-        live(store).absorb(listing("s", "read", "write"))
-        store.save_embeddings("m", {str(n): np.ones(64, dtype=np.float32) for n in range(300)})
-
-
-def statuses(home: Path, *names: str) -> dict[str, Status]:
-    """The statuses of what server `s` lists, after it listed once more."""
-    with opened(home) as store:
-        found = live(store)
-        found.absorb(listing("s", *names))
-        return {tool.name: tool.status for tool in found.snapshot.tools.values()}
 
 
 def test_everything_survives_closing(tmp_path: Path):
@@ -139,121 +108,8 @@ def test_a_home_that_is_a_file_is_reported(tmp_path: Path):
         open_store(tmp_path / "home")
 
 
-def garbage(path: Path) -> None:
-    path.write_bytes(b"this is no database " * 500)
-
-
-def truncated(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def emptied(path: Path) -> None:
-    os.truncate(path, 0)
-
-
-def scribbled(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[4096 : len(content) : 512] = b"\xff" * len(content[4096 : len(content) : 512])
-    path.write_bytes(content)
-
-
-def removed(path: Path) -> None:
-    path.unlink()
-
-
-@pytest.mark.parametrize("damage", [garbage, truncated, scribbled])
-def test_a_damaged_database_is_set_aside_and_proven_approvals_hold(tmp_path: Path, damage: Callable[[Path], None]):
-    fill(tmp_path)
-    damage(tmp_path / "state.db")
-    broken = (tmp_path / "state.db").read_bytes()
-    with opened(tmp_path) as store:
-        assert store.set_aside is not None
-        assert store.set_aside.name.startswith("state.db.corrupt-")
-        assert store.set_aside.read_bytes() == broken
-        assert store.approvals_lost()
-        assert list(store.tools()) == []
-    changed = definition("write", "Changed")
-    with opened(tmp_path) as store:
-        found = live(store)
-        found.absorb(listing("s", "read", changed, "extra"))
-        found.absorb(listing("t", "never seen"))
-        assert {tool.name: tool.status for tool in found.snapshot.tools.values()} == {
-            "read": Status.APPROVED,
-            "write": Status.WITHDRAWN,
-            "extra": Status.PENDING,
-            "never seen": Status.PENDING,
-        }
-
-
-@pytest.mark.parametrize("damage", [emptied, removed])
-def test_a_database_that_vanished_beside_its_journal_is_no_fresh_start(tmp_path: Path, damage: Callable[[Path], None]):
-    fill(tmp_path)
-    damage(tmp_path / "state.db")
-    with opened(tmp_path) as store:
-        found = live(store)
-        found.absorb(listing("s", "read", definition("write", "Changed")))
-        found.absorb(listing("t", "never seen"))
-        assert [tool.name for tool in found.snapshot.visible] == ["read"]
-
-
-@pytest.mark.parametrize("damage", [garbage, removed])
-def test_without_any_record_nothing_counts_as_approved(tmp_path: Path, damage: Callable[[Path], None]):
-    fill(tmp_path)
-    garbage(tmp_path / "state.db")
-    damage(tmp_path / "approvals.jsonl")
-    assert statuses(tmp_path, "read") == {"read": Status.PENDING}
-    assert statuses(tmp_path, "read") == {"read": Status.PENDING}
-
-
-def test_a_damaged_journal_line_costs_only_its_approval(tmp_path: Path):
-    fill(tmp_path)
-    journal = tmp_path / "approvals.jsonl"
-    journal.write_text(journal.read_text().replace('"write"', '"wrote"'))
-    garbage(tmp_path / "state.db")
-    assert statuses(tmp_path, "read", "write", "wrote") == {
-        "read": Status.APPROVED,
-        "write": Status.PENDING,
-        "wrote": Status.PENDING,
-    }
-
-
-def test_a_lost_journal_is_written_again_from_a_sound_database(tmp_path: Path):
-    fill(tmp_path)
-    journal = tmp_path / "approvals.jsonl"
-    before = journal.read_bytes()
-    journal.unlink()
-    with opened(tmp_path) as store:
-        assert not store.approvals_lost()
-    assert journal.read_bytes() == before
-
-
-def test_a_person_may_accept_the_loss_of_approvals(tmp_path: Path):
-    garbage(tmp_path / "state.db")
-    assert statuses(tmp_path, "read") == {"read": Status.PENDING}
-    with opened(tmp_path) as store:
-        store.accept_loss()
-    assert statuses(tmp_path, "read") == {"read": Status.APPROVED}
-
-
 def test_a_fresh_home_is_a_first_use(tmp_path: Path):
     assert statuses(tmp_path / "new", "read") == {"read": Status.APPROVED}
-
-
-def test_a_second_damage_does_not_overwrite_the_first_file_set_aside(tmp_path: Path):
-    for number in range(3):
-        (tmp_path / "state.db").write_bytes(f"garbage {number} ".encode() * 200)
-        open_store(tmp_path).close()
-    assert len(list(tmp_path.glob("state.db.corrupt-*"))) == 3
-
-
-def test_every_truncation_leaves_a_working_store(tmp_path: Path):
-    fill(tmp_path)
-    whole = (tmp_path / "state.db").read_bytes()
-    for size in range(1, len(whole), len(whole) // 12):
-        (tmp_path / "state.db").write_bytes(whole[:size])
-        with opened(tmp_path) as store:
-            live(store).absorb(listing("s", "read"))
-            assert store.approved_hashes("s")["read"] == {tool("s", "read").hash}
 
 
 def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path):
@@ -332,16 +188,6 @@ def test_decisions_can_be_neither_changed_nor_deleted(tmp_path: Path):
         assert len(store.decisions()) == 2
 
 
-def test_a_damage_met_while_running_is_a_clear_error(tmp_path: Path):
-    fill(tmp_path)
-    with opened(tmp_path) as store:
-        store._connection.execute("PRAGMA cache_size = 0")
-        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        scribbled(tmp_path / "state.db")
-        with pytest.raises(StoreError, match="damaged"):
-            store.tools()
-
-
 def test_a_file_replaced_by_another_process_is_followed(tmp_path: Path):
     fill(tmp_path)
     with opened(tmp_path) as store:
@@ -386,6 +232,7 @@ def test_an_event_that_is_no_json_is_dropped(tmp_path: Path):
 WRITER = """
 import sys
 from pathlib import Path
+from tests.catalog.stores import fill, live, opened, statuses
 from tests.catalog.making import definition, listing
 from toolrouter.catalog.live import LiveCatalog
 from toolrouter.catalog.store import open_store
@@ -422,36 +269,10 @@ def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path):
         assert list(store.decisions()) == written
 
 
-OPENER = """
-import sys
-from pathlib import Path
-from toolrouter.catalog.store import open_store
-store = open_store(Path(sys.argv[1]))
-store.decide("s", "read", sys.argv[2], approve=True, by="cli")
-store.close()
-"""
-
-
-def test_processes_that_find_the_same_damage_set_it_aside_once(tmp_path: Path):
-    garbage(tmp_path / "state.db")
-    root = Path(__file__).parents[2]
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENER, str(tmp_path), str(n)], cwd=root, stderr=subprocess.PIPE, text=True
-        )
-        for n in range(4)
-    ]
-    for opener in openers:
-        _, errors = opener.communicate(timeout=100)
-        assert opener.returncode == 0, errors
-    assert len(list(tmp_path.glob("state.db.corrupt-*"))) == 1
-    with opened(tmp_path) as store:
-        assert store.approved_hashes("s") == {"read": {"0", "1", "2", "3"}}
-
-
 KILLED = """
 import sys
 from pathlib import Path
+from tests.catalog.stores import fill, live, opened, statuses
 from tests.catalog.making import listing
 from toolrouter.catalog.live import LiveCatalog
 from toolrouter.catalog.store import open_store

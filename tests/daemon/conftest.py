@@ -151,8 +151,7 @@ class Host:
 class Home:
     """A config and a state folder of a test's own, and every process that lives on them."""
 
-    def __init__(self, folder: Path, prepare: Callable[[Path], None]) -> None:
-        self._prepare = prepare
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "toolrouter.json"
         self.state = folder / "home"
@@ -172,7 +171,6 @@ class Home:
         unfinished.replace(self.config)
 
     def host(self, *words: str) -> Host:
-        self._prepare(self.state)
         host = Host(self, *words)
         self.hosts.append(host)
         return host
@@ -194,7 +192,6 @@ class Home:
         return pid
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        self._prepare(self.state)
         return subprocess.run(
             [sys.executable, "-m", "toolrouter", words[0], "--config", str(self.config), *words[1:]],
             cwd=ROOT,
@@ -222,8 +219,8 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare_home: Callable[[Path], None]) -> Iterator[Home]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("TOOLROUTER_HOME", str(tmp_path / "home"))
-    opened = Home(tmp_path, prepare_home)
+    opened = Home(tmp_path)
     yield opened
     opened.close()

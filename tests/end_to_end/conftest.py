@@ -53,10 +53,9 @@ def npm() -> Npm:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare_home: Callable[[Path], None]) -> Path:
-    """A state folder for one test, in which nothing is known."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder for one test, which is not there yet."""
     folder = tmp_path / "home"
-    prepare_home(folder)
     monkeypatch.setenv("TOOLROUTER_HOME", str(folder))
     return folder
 

@@ -1,13 +1,11 @@
-"""Logging in to a protected server, and what happens when the login runs out. The issuer and the server are real."""
+"""Being logged in to a protected server: what is sent, kept and renewed. The issuer and the server are real."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import stat
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,53 +18,29 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.hosts.conftest import Keys, keys, no_keys  # noqa: F401 - fixtures
+from tests.upstream.logins import (
+    ECHO,
+    LOGIN,
+    Issuer,
+    logged_in,
+    protected,
+    serving,
+    stored,
+)
 from tests.upstream.stubs import fleet_of, limits, text
-from toolrouter.config import OAuthSettings, UpstreamSpec
+from toolrouter.config import UpstreamSpec
 from toolrouter.errors import LoginNeeded, UpstreamError
 from toolrouter.types import ServerState
 from toolrouter.upstream.connect import connect
 from toolrouter.upstream.oauth import LoginAuth, renew
-from toolrouter.upstream.oauth_login import log_in, revoke
-from toolrouter.upstream.oauth_store import Login, LoginStore
+from toolrouter.upstream.oauth_login import revoke
+from toolrouter.upstream.oauth_store import LoginStore
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-oauth_servers = pytest.importorskip("tests.upstreams_stub.oauth_servers")
-Issuer, protected, serving = oauth_servers.Issuer, oauth_servers.protected, oauth_servers.serving
-LOGIN = Login("https://i", "https://i/token", {"client_id": "c", "client_secret": "hush"}, "access", "refresh")
-ECHO = {"name": "echo", "arguments": {}}
-
-
-async def browser(address: str) -> None:
-    """Does what a browser does, with a person who says yes."""
-    async with httpx2.AsyncClient(follow_redirects=True) as client:
-        await client.get(address)
-
-
-async def nobody(_address: str) -> None:
-    return
-
-
-async def logged_in(
-    home: Path,
-    url: str,
-    *,
-    choice: OAuthSettings | None = None,
-    show: Callable[[str], Awaitable[None]] = browser,
-) -> LoginStore:
-    store = LoginStore(home, "r", url)
-    await log_in(store, UpstreamSpec(url=url), choice or OAuthSettings(), show, timeout_s=60)
-    return store
-
-
-def stored(store: LoginStore) -> Login:
-    login = store.read()
-    assert login is not None
-    return login
 
 
 async def test_a_login_lets_calls_through_with_tokens_for_this_server_alone(tmp_path: Path) -> None:
@@ -216,137 +190,6 @@ async def test_an_issuer_that_is_away_is_no_reason_to_log_in_again(tmp_path: Pat
             assert stored(store) == away, "it may be renewed another time"
 
 
-async def test_the_registration_is_used_again_by_the_next_login(tmp_path: Path) -> None:
-    issuer = Issuer()
-    with anyio.fail_after(120):
-        async with protected(issuer) as url:
-            await logged_in(tmp_path, url)
-            await logged_in(tmp_path, url)
-            assert len(issuer.clients) == 1
-
-
-async def test_a_client_registered_by_hand_is_used_as_configured(tmp_path: Path) -> None:
-    from mcp.shared.auth import OAuthClientInformationFull
-
-    issuer = Issuer()
-    with anyio.fail_after(120):
-        async with oauth_servers.protected(issuer) as url:
-            port = 0
-            async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-                port = listener.extra(anyio.abc.SocketAttribute.local_port)
-            redirect = f"http://127.0.0.1:{port}/callback"
-            fields = {"client_id": "mine", "client_secret": "s", "redirect_uris": [redirect], "scope": "use more"}
-            fields["token_endpoint_auth_method"] = "client_secret_post"
-            issuer.clients["mine"] = OAuthClientInformationFull.model_validate(fields)
-            choice = OAuthSettings(client_id="mine", client_secret="s", redirect_port=port, scope="use more")
-            store = await logged_in(tmp_path, url, choice=choice)
-            assert issuer.asked_scopes == ["use", "more"]
-            assert set(issuer.clients) == {"mine"}
-            store.write(replace(stored(store), renew_at=1.0))
-            async with connect("r", UpstreamSpec(url=url), limits(), home=tmp_path):
-                assert issuer.renewals == 1
-
-
-async def test_a_client_id_metadata_document_takes_the_place_of_a_registration(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    address = "https://example.com/toolrouter.json"
-    document = {
-        "client_name": "toolrouter",
-        "redirect_uris": [f"http://127.0.0.1:{port}/callback"],
-        "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "scope": "use",
-    }
-    issuer = Issuer(documents={address: document})
-    choice = OAuthSettings(client_metadata_url=address, redirect_port=port)
-    with anyio.fail_after(120):
-        async with protected(issuer, documents=True) as url:
-            store = await logged_in(tmp_path, url, choice=choice)
-            login = stored(store)
-            assert login.client["client_id"] == address
-            store.write(replace(login, renew_at=1.0))
-            async with connect("r", UpstreamSpec(url=url), limits(), home=tmp_path) as connection:
-                assert text(await connection.request("tools/call", ECHO, timeout_s=60)) == "echo {}"
-    assert issuer.clients == {}
-    assert issuer.renewals == 1
-    assert {token.client_id for token in issuer.access.values()} == {address}
-
-
-async def test_a_metadata_document_that_the_issuer_does_not_take_is_an_error(tmp_path: Path) -> None:
-    choice = OAuthSettings(client_metadata_url="https://example.com/other.json")
-    with anyio.fail_after(120):
-        async with protected(Issuer(), documents=True) as url:
-            with pytest.raises(UpstreamError):
-                await log_in(LoginStore(tmp_path, "r", url), UpstreamSpec(url=url), choice, browser, timeout_s=0.5)
-
-
-async def test_a_server_of_the_older_kind_is_logged_in_to_alike(tmp_path: Path) -> None:
-    issuer = Issuer()
-    with anyio.fail_after(120):
-        async with protected(issuer, sse=True) as url:
-            spec, store = UpstreamSpec(url=url, type="sse"), LoginStore(tmp_path, "r", url)
-            with pytest.raises(LoginNeeded, match="run `toolrouter login r`"):
-                async with connect("r", spec, limits(), home=tmp_path):
-                    pass
-            await log_in(store, spec, OAuthSettings(), browser, timeout_s=60)
-            store.write(replace(stored(store), renew_at=1.0))
-            async with connect("r", spec, limits(), home=tmp_path) as connection:
-                assert text(await connection.request("tools/call", ECHO, timeout_s=60)) == "echo over sse"
-            assert issuer.renewals == 1
-            assert issuer.resources == {url}
-
-
-async def test_a_refusal_in_the_browser_is_told(tmp_path: Path) -> None:
-    with anyio.fail_after(120):
-        async with protected(Issuer(consents=False)) as url:
-            with pytest.raises(UpstreamError, match="r: the login was refused: The person said no"):
-                await logged_in(tmp_path, url)
-            assert LoginStore(tmp_path, "r", url).read() is None
-
-
-async def test_a_person_who_never_comes_is_not_waited_for_forever(tmp_path: Path) -> None:
-    with anyio.fail_after(120):
-        async with protected(Issuer()) as url:
-            with pytest.raises(UpstreamError, match=r"nobody logged in within 0\.2 s"):
-                await log_in(
-                    LoginStore(tmp_path, "r", url), UpstreamSpec(url=url), OAuthSettings(), nobody, timeout_s=0.2
-                )
-
-
-async def test_a_forged_answer_at_the_redirect_address_neither_logs_in_nor_ends_the_login(tmp_path: Path) -> None:
-    forged = []
-
-    async def forge_first(address: str) -> None:
-        redirect = httpx2.URL(address).params["redirect_uri"]
-        async with httpx2.AsyncClient() as client:
-            queries = {"code": "stolen", "state": "guessed"}, {"code": "stolen"}, {"error": "access_denied"}
-            forged.extend([(await client.get(redirect, params=query)).status_code for query in queries])
-        await browser(address)
-
-    with anyio.fail_after(120):
-        async with protected(Issuer()) as url:
-            store = await logged_in(tmp_path, url, show=forge_first)
-            assert forged == [400, 400, 400]
-            assert stored(store).access_token
-
-
-@pytest.mark.parametrize(
-    ("methods", "settings"),
-    [(["plain"], OAuthSettings()), (None, OAuthSettings()), (None, OAuthSettings(client_id="registered-by-hand"))],
-)
-async def test_an_issuer_without_pkce_is_not_logged_in_to(
-    tmp_path: Path, methods: list[str] | None, settings: OAuthSettings
-) -> None:
-    issuer = Issuer(pkce_methods=methods)
-    with anyio.fail_after(120):
-        async with protected(issuer) as url:
-            with pytest.raises(UpstreamError, match="S256"):
-                await logged_in(tmp_path, url, choice=settings, show=nobody)
-
-
 @pytest.mark.parametrize(
     ("status", "body", "ended"),
     [
@@ -390,20 +233,6 @@ async def test_a_call_beyond_the_login_says_which_login_it_takes(
     await auth._token()
     challenge = {"www-authenticate": f'Bearer error="insufficient_scope", scope="{wanted}"'}
     assert auth.explain(httpx2.Response(status, headers=challenge)).endswith(f"by `toolrouter login r {option}`")
-
-
-async def test_a_server_without_protection_asks_for_no_login(tmp_path: Path) -> None:
-    from tests.upstreams_stub.http_servers import serving, streamable_app
-
-    with anyio.fail_after(120):
-        async with serving(streamable_app()) as url:
-            with pytest.raises(UpstreamError, match="asks for no login"):
-                await logged_in(tmp_path, f"{url}/mcp", show=nobody)
-
-
-async def test_a_login_is_never_sent_in_the_clear(tmp_path: Path) -> None:
-    with pytest.raises(UpstreamError, match="is not https"):
-        await logged_in(tmp_path, "http://example.com/mcp", show=nobody)
 
 
 async def test_logging_out_tells_the_issuer(tmp_path: Path) -> None:
