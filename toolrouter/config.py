@@ -117,10 +117,12 @@ class ServerOptions(_Strict):
     write: tuple[str, ...] = Field((), description="Tool names (globs) that change something.")
     destructive: tuple[str, ...] = Field((), description="Tool names (globs) that may destroy something.")
     private: tuple[str, ...] | None = Field(
-        None, description="Tool names (globs) that read private data; guessed from names when left out. For `flows`."
+        None,
+        description="Names of tools and prompts, URIs of resources (globs) that bring in private data; guessed when "
+        "left out. For `flows`.",
     )
     untrusted: tuple[str, ...] | None = Field(
-        None, description="Tool names (globs) that bring in what strangers wrote; guessed when left out. For `flows`."
+        None, description="The same for what brings in words of strangers; guessed when left out. For `flows`."
     )
     public_sink: tuple[str, ...] | None = Field(
         None, description="Tool names (globs) that can send data to others; guessed when left out. For `flows`."

@@ -7,10 +7,11 @@ import pytest
 
 from tests.fakes import World, definition, file_tools, make_tool, make_world
 from tests.server.hosts import connected
+from toolrouter.catalog.offers import offers_of
 from toolrouter.errors import NotFound
 from toolrouter.guard.flows import Conversation
 from toolrouter.server.gates import CONVERSATION, speaking_for
-from toolrouter.types import JsonObject, Status
+from toolrouter.types import JsonObject, Server, Status
 
 pytestmark = pytest.mark.anyio
 DONE: JsonObject = {"content": [{"type": "text", "text": "done"}]}
@@ -72,6 +73,24 @@ async def test_what_would_carry_private_data_out_is_told_or_stopped(policy: str,
     result = await world.router.call("m__send_mail", {})
     assert ("isError" not in result) is sent
     assert ("flow" in events[-1]["decision"]) is (policy != "off")
+
+
+@pytest.mark.parametrize("labels", [{"private": ["note:*"], "untrusted": ["digest"]}, {}], ids=["told", "guessed"])
+async def test_prompts_and_resources_count_as_what_they_bring_along(labels: dict[str, list[str]]) -> None:
+    prompt, uri = ("digest", "note://a") if labels else ("summarise_feed", "db://sql/people")
+    read: dict[tuple[str, str], Any] = {("m", prompt): {"messages": []}, ("m", ""): {"contents": []}}
+    answers = {("m", "send_mail"): DONE, **read}
+    tools = [make_tool("m", definition("send_mail", "Sends"))]
+    world = make_world(tools, behaviours=answers, flows="deny", servers={"m": {"public_sink": ["send_mail"], **labels}})
+    offered = {"prompts": [{"name": prompt}], "resources": [{"uri": uri, "name": "n"}]}
+    server = Server("m", listed_at=1.0, offers=offered, capabilities={"resources": {}, "prompts": {}})
+    world.live.snapshot = replace(world.live.snapshot, servers={"m": server}, offers={"m": tuple(offers_of(server))})
+    CONVERSATION.set(Conversation())
+    await world.router.offerings.get_prompt({"name": f"m__{prompt}"}, None)
+    await world.router.offerings.read({"uri": f"m+{uri}"}, None)
+    result = await world.router.call("m__send_mail", {})
+    assert f"private data by m: {uri}" in str(result)
+    assert f"untrusted content by m: {prompt}" in str(result)
 
 
 async def test_another_conversation_starts_clean() -> None:

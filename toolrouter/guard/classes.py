@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -66,8 +66,12 @@ def class_of(tool: Tool, options: ServerOptions) -> ToolClass:
 
 def matches(tool: Tool, globs: Sequence[str]) -> bool:
     """Whether one of these globs means the tool, by its own name or its id, in any case."""
-    names = (tool.name.casefold(), tool.id.casefold())
-    return any(fnmatchcase(name, glob.casefold()) for glob in globs for name in names)
+    return any_matches((tool.name, tool.id), globs)
+
+
+def any_matches(names: Iterable[str], globs: Sequence[str]) -> bool:
+    """Whether one of these globs means one of the names, in any case."""
+    return any(fnmatchcase(name.casefold(), glob.casefold()) for name in names for glob in globs)
 
 
 def _named(name: str) -> ToolClass | None:

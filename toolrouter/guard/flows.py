@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from toolrouter.guard.classes import matches
+from toolrouter.guard.classes import any_matches
 
 if TYPE_CHECKING:
     from toolrouter.config import ServerOptions
@@ -45,12 +45,21 @@ _NAMES: Final = {
 
 def legs_of(tool: Tool, options: ServerOptions) -> frozenset[Leg]:
     """Returns which of the three a call of this tool brings into a conversation."""
+    return _legs(tool.name, tool.id, options)
+
+
+def legs_of_read(name: str, qualified: str, options: ServerOptions) -> frozenset[Leg]:
+    """Returns what a prompt, by its name, or a resource, by its URI, brings along: it is no way out."""
+    return _legs(name, qualified, options) - {Leg.SINK}
+
+
+def _legs(name: str, qualified: str, options: ServerOptions) -> frozenset[Leg]:
     told = {Leg.PRIVATE: options.private, Leg.UNTRUSTED: options.untrusted, Leg.SINK: options.public_sink}
-    words = frozenset(word.casefold() for word in _WORDS.findall(tool.name))
+    words = frozenset(word.casefold() for word in _WORDS.findall(name))
     return frozenset(
         leg
         for leg, globs in told.items()
-        if (matches(tool, globs) if globs is not None else not words.isdisjoint(_NAMES[leg]))
+        if (any_matches((name, qualified), globs) if globs is not None else not words.isdisjoint(_NAMES[leg]))
     )
 
 
@@ -60,7 +69,7 @@ class Conversation:
 
     host: str = ""
     legs: dict[Leg, str] = field(default_factory=dict)
-    """Each with the tool that brought it."""
+    """Each with the tool, prompt or resource that brought it."""
 
     def completes(self, legs: frozenset[Leg]) -> bool:
         """Whether a call with these legs would send something out after both others were in."""

@@ -17,8 +17,8 @@ from toolrouter.catalog.snapshot import Catalog
 from toolrouter.config import FlowPolicy, Settings
 from toolrouter.errors import NotFound
 from toolrouter.guard.classes import ToolClass, class_of
-from toolrouter.guard.flows import Conversation, legs_of
-from toolrouter.server.words import refusal_to_write
+from toolrouter.guard.flows import Conversation, legs_of, legs_of_read
+from toolrouter.server.words import clip, refusal_to_write
 from toolrouter.types import JsonObject, Status, Tool
 
 CONVERSATION: ContextVar[Conversation | None] = ContextVar("conversation", default=None)
@@ -119,6 +119,13 @@ class Gates:
             record.refuse("not read-only")
             return refusal_to_write(tool)
         return self._flow(tool, record)
+
+    def note_read(self, alias: str, name: str, qualified: str) -> None:
+        """A prompt or a resource has come into the conversation."""
+        conversation = CONVERSATION.get()
+        if self._settings.router.flows is not FlowPolicy.OFF and conversation is not None:
+            legs = legs_of_read(name, qualified, self._settings.options(alias))
+            conversation.note(f"{alias}: {clip(name, _NAME_CHARS)}", legs)
 
     def _flow(self, tool: Tool, record: Record) -> str:
         conversation = CONVERSATION.get()

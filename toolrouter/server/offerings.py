@@ -59,7 +59,10 @@ class Offerings:
         """The result of `prompts/get`; `params` are the host's. Raises RpcError."""
         offer = await self._prompt(params.get("name"))
         params = {**params, "name": offer.name}
-        return await self._send(offer.server, "prompts/get", params, lambda: self._check_pin(offer), on_progress)
+        check = partial(self._check_pin, offer)
+        result = await self._send(offer.server, "prompts/get", params, check, on_progress)
+        self._router.gates.note_read(offer.server, offer.name, offer.id)
+        return result
 
     async def read(self, params: JsonObject, on_progress: OnProgress | None) -> JsonObject:
         """The result of `resources/read`; asked for by a qualified URI, its contents have qualified URIs too."""
@@ -69,6 +72,7 @@ class Offerings:
         result = await self._send(
             alias, "resources/read", params, lambda: self._check_readable(alias, uri, asked), on_progress
         )
+        self._router.gates.note_read(alias, uri, qualified_uri(alias, uri))
         return result if uri == asked else {**result, **_requalified(result, alias)}
 
     async def complete(self, params: JsonObject) -> JsonObject:
