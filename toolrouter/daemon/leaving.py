@@ -1,4 +1,8 @@
-"""The daemon's side of `left`: keeps what the next connectors and the next daemon go by up to date."""
+"""The daemon's side of `left`: keeps what the next connectors and the next daemon go by up to date.
+
+Answers are written only when the snapshot they are made from is saved as exactly that version of the catalog, and the
+settings of the config's text are in effect: what changes in between invalidates them, and is never covered by them.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,12 @@
 Such a server may hold what a host told it for as long as its connection lasts, and on most transports a question does
 not say whose call caused it. So each host has a connection of its own there, from its first request until it leaves.
 Those that can be asked nothing tell nothing, and share the one that lists the server.
+
+On stdio each costs a process, so the longest unused one gives way, and when all are busy a request waits, then is
+refused in words. Over HTTP a host of 2026-07-28 is known by its requests alone: each of them that can be asked has a
+connection to a server over HTTP; on stdio that would cost too much, so there it uses the shared one, where a question
+reaches a host as long as its calls alone are under way. The shared one is told that hosts can do all that may be asked,
+so that what it lists does not go by who is there.
 """
 
 from __future__ import annotations
