@@ -160,6 +160,9 @@ def test_hidden_characters_never_show():
         ("# Title\nReads", "Title Reads"),
         ("<usecase>Reads a file</usecase>", "Reads a file</usecase>"),
         ("Lists things:\n- one\n- two", "Lists things"),
+        ("Read-only. Gets a workout. Then more.", "Read-only. Gets a workout"),
+        ("DEPRECATED! Use others", "DEPRECATED! Use others"),
+        ("Search.", "Search"),
         ("", ""),
     ],
 )

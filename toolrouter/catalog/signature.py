@@ -30,6 +30,7 @@ _MAX_DEPTH: Final = 3
 _MAX_CHOICES: Final = 4
 _MAX_REF_CHARS: Final = 256
 _MIN_ROOM: Final = 24
+_LABEL_WORDS: Final = 1
 _MAX_NODES: Final = 1_000
 
 _TYPES: Final = {
@@ -58,11 +59,16 @@ def signature(tool: Tool, *, max_chars: int = MAX_CHARS) -> str:
 
 
 def first_sentence(text: str, limit: int = MAX_SENTENCE_CHARS) -> str:
-    """Returns the first sentence of a description on one line, without markup before it."""
+    """Returns the first sentence of a description on one line, without markup before it.
+
+    With the one after it where it is a label, such as "Read-only." or "DEPRECATED!".
+    """
     head = _MARKUP.sub("", text[: 8 * limit])
-    end = _SENTENCE_END.search(head)
-    line = plain(head[: end.end()] if end else head, limit)
-    return line.rstrip(" .:")
+    ends = (match.end() for match in _SENTENCE_END.finditer(head))
+    end = next(ends, len(head))
+    if len(head[:end].split()) <= _LABEL_WORDS:
+        end = next(ends, len(head))
+    return plain(head[:end], limit).rstrip(" .:")
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolrouter.catalog.naming import SEPARATOR
-from toolrouter.catalog.signature import signature
+from toolrouter.catalog.signature import first_sentence, signature
 from toolrouter.errors import NotFound
 from toolrouter.server.requests import Detail, SearchRequest
 from toolrouter.server.results import compact_json
@@ -15,7 +15,7 @@ from toolrouter.server.roster import RosterEntry
 from toolrouter.server.router import Router
 from toolrouter.server.standing import MARK
 from toolrouter.server.waiting import awaiting_review
-from toolrouter.server.words import clip, first_sentence, login_hint, not_found
+from toolrouter.server.words import clip, login_hint, not_found
 from toolrouter.types import Hit, JsonObject, ServerState, Status, Tool, ToolId
 
 if TYPE_CHECKING:
