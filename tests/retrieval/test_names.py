@@ -106,3 +106,21 @@ def test_a_tool_is_found_by_its_upstream_name_and_by_its_listed_id() -> None:
 @given(st.text(max_size=300))
 def test_any_text_can_be_asked(query: str) -> None:
     NameIndex(TOOLS).mentioned(query)
+
+
+def test_of_tools_whose_names_are_spelled_alike_the_one_written_so_comes_first() -> None:
+    tools = (make_tool("airtable", "search_records"), make_tool("pinecone", "search-records"))
+    names = NameIndex(tools)
+    assert [mention.row for mention in names.mentioned("search-records")] == [1, 0]
+    assert [mention.row for mention in names.mentioned("search_records")] == [0, 1]
+
+
+def test_a_name_that_repeats_its_server_is_no_sibling_without_it() -> None:
+    names = NameIndex((make_tool("wiki", "get_page"), make_tool("wiki", "wiki_get_page")))
+    assert [mention.row for mention in names.mentioned("wiki_get_page")] == [1, 0]
+    assert [mention.row for mention in names.mentioned("wiki__get_page")] == [0]
+
+
+def test_who_takes_the_name_of_another_servers_tool_does_not_stand_before_it() -> None:
+    names = NameIndex((make_tool("evil", "github_merge"), make_tool("github", "merge")))
+    assert [mention.row for mention in names.mentioned("github_merge")] == [1]

@@ -34,12 +34,15 @@ class Mention:
     row: int
     specificity: int
     position: int
+    is_verbatim: bool = False
+    """Letter by letter, unlike `search-records` for a tool `search_records`."""
 
 
 class NameIndex:
     """Finds the tools that a text names."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = tools
         self._bare: dict[str, list[int]] = defaultdict(list)
         self._qualified: dict[str, list[int]] = defaultdict(list)
         for row, tool in enumerate(tools):
@@ -57,17 +60,33 @@ class NameIndex:
                 known = best.get(mention.row)
                 if known is None or mention.specificity > known.specificity:
                     best[mention.row] = mention
-        return sorted(best.values(), key=lambda found: (-found.specificity, found.position, found.row))
+        return sorted(
+            best.values(), key=lambda found: (-found.specificity, found.position, not found.is_verbatim, found.row)
+        )
 
     def _named(self, span: str, position: int) -> Iterator[Mention]:
         for part in _suffixes(span):
             key = _key(part)
             if key in self._qualified:
-                yield from (Mention(row, QUALIFIED, position) for row in self._qualified[key])
+                rows = [*self._qualified[key], *self._namesakes(key, part)]
+                yield from (Mention(row, QUALIFIED, position, self._is_verbatim(row, part)) for row in rows)
                 return
             if key in self._bare:
-                yield from (Mention(row, BARE, position) for row in self._bare[key])
+                yield from (Mention(row, BARE, position, self._is_verbatim(row, part)) for row in self._bare[key])
                 return
+
+    def _namesakes(self, key: str, part: str) -> Iterator[int]:
+        """Yield the tools `wiki_search` of a server `wiki` that has a tool `search` too.
+
+        Not those of other servers: who takes the name of another's tool must not stand before it.
+        """
+        servers = {self._tools[row].server for row in self._qualified[key]}
+        for row in self._bare.get(key, ()):
+            if self._tools[row].server in servers and self._is_verbatim(row, part):
+                yield row
+
+    def _is_verbatim(self, row: int, part: str) -> bool:
+        return part in (self._tools[row].name, self._tools[row].id)
 
 
 def _spans(query: str) -> Iterator[tuple[int, str]]:

@@ -227,7 +227,12 @@ def _named_first(index: SearchIndex, mentions: Sequence[Mention], ranked: list[H
     at = {hit.id: rank for rank, hit in enumerate(ranked)}
     named = sorted(
         (hit for hit in ranked if hit.id in place),
-        key=lambda hit: (-place[hit.id].specificity, place[hit.id].position, at[hit.id]),
+        key=lambda hit: (
+            -place[hit.id].specificity,
+            place[hit.id].position,
+            not place[hit.id].is_verbatim,
+            at[hit.id],
+        ),
     )
     certain = [
         Hit(hit.id, max(hit.score, SCORE_OF_NAMED[place[hit.id].specificity]), {**hit.parts, "named": 1.0, "fit": 1.0})
