@@ -123,6 +123,13 @@ def test_a_folder_without_servers_is_named(command: Command, tmp_path: Path) -> 
     assert "holds no recorded servers" in err
 
 
+def test_a_folder_for_the_plot_that_is_a_file_is_told(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    status, _, err = command("bench", "tokens", "--recorded", "--plot", tmp_path / "file")
+    assert status == 1
+    assert "cannot be made a folder" in err
+
+
 def test_every_bundled_query_finds_its_tools_and_twins_among_the_recorded() -> None:
     found = recorded_set()
     assert len(found.queries) == len(read_queries(QUERIES))

@@ -40,6 +40,20 @@ def test_the_rankings_are_written_one_query_per_line(lexical: Command, tmp_path:
     assert rows[0]["answered"] is True
 
 
+@pytest.mark.parametrize("place", [".", "nowhere/run.jsonl"])
+def test_a_place_for_the_rankings_that_cannot_be_written_is_told_before_the_work(lexical: Command, place: str) -> None:
+    status, _, err = lexical("--run-out", place)
+    assert status == 1
+    assert "folder" in err
+    assert "searching" not in err
+
+
+def test_tools_without_queries_are_wrong_usage(command: Command, tools_file: Path) -> None:
+    status, _, err = command("eval", "--tools", tools_file)
+    assert status == 2
+    assert "needs --queries" in err
+
+
 def test_a_person_gets_tables(lexical: Command) -> None:
     status, out, _ = lexical()
     assert status == 0

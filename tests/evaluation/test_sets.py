@@ -85,3 +85,18 @@ def test_gold_that_no_tool_carries_is_kept_and_told(tmp_path: Path) -> None:
     assert found.queries[0].relevant == ("gone",)
     assert "1 gold ids" in found.warnings[0]
     assert "gone" in found.warnings[0]
+
+
+def test_twins_of_what_is_not_gold_are_told_since_they_count_for_nothing(tmp_path: Path) -> None:
+    tools = lines(tmp_path / "tools.jsonl", TOOL)
+    row = {"id": "q7", "query": "x", "relevant": [TOOL["id"]], "alt": {"misspelt": [TOOL["id"]]}}
+    (warning,) = read_set(tools, lines(tmp_path / "q.jsonl", row)).warnings
+    assert "q7" in warning
+    assert "twins" in warning
+
+
+def test_a_set_is_called_like_its_folder_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines(tmp_path / "tools.jsonl", TOOL)
+    lines(tmp_path / "q.jsonl", {"id": "q", "query": "x", "relevant": []})
+    assert read_set(Path("tools.jsonl"), Path("q.jsonl")).name == tmp_path.name

@@ -89,6 +89,15 @@ def test_what_may_be_no_gain_is_not_written(
         assert config.read_text(encoding="utf-8") == JSON
 
 
+def test_a_folder_for_the_plot_that_cannot_be_made_is_told_before_the_work(
+    command: Command, tools_file: Path, queries_file: Path
+) -> None:
+    status, _, err = command("tune", "--tools", tools_file, "--queries", queries_file, "--plot", tools_file / "plots")
+    assert status == 1
+    assert "cannot be made a folder" in err
+    assert "searching" not in err
+
+
 def test_the_plot_needs_nothing_but_a_browser(
     command: Command, tools_file: Path, queries_file: Path, tmp_path: Path
 ) -> None:

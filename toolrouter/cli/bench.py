@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, print_json, print_table, print_text, say
+from toolrouter.cli.output import Progress, made_folder, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -44,9 +44,10 @@ def command(
     from toolrouter.settings_file import home_folder
 
     prices = Prices(price, cached_price)
+    folder = made_folder(plot or home_folder() / "reports")
     bundles, settings = _recorded(data) if recorded or data else _own(config)
     compared = [_compare(name, found, settings, tasks, prices) for name, found in bundles.items()]
-    files = _draw(compared, plot or home_folder() / "reports")
+    files = _draw(compared, folder)
     if json:
         print_json(
             {
@@ -206,7 +207,6 @@ def _draw(compared: list[Comparison], folder: Path) -> list[Path]:
             Series(f"{each.name}: toolrouter", [(n, each.surface + n * per_round) for n in searches], colour=colour)
         )
     chart = Chart("Tools in the context", "searches in the session", "o200k tokens", lines, log_y=True)
-    folder.mkdir(parents=True, exist_ok=True)
     page, picture = folder / "tokens.html", folder / "tokens.png"
     write_html(page, chart, table=[_COLUMNS, *(_row(each) for each in compared)])
     try:

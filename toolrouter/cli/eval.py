@@ -91,7 +91,7 @@ def command(
     from toolrouter.config import Settings
     from toolrouter.evaluation.indexing import line_cost
     from toolrouter.evaluation.report import report
-    from toolrouter.evaluation.runs import write_run
+    from toolrouter.evaluation.runs import check_place, write_run
 
     own = from_log or (queries is not None and tools is None)
     settings = read_settings(config, required=own)[0] if own or config else Settings.model_validate({})
@@ -103,6 +103,8 @@ def command(
     for warning in found.warnings:
         say(f"warning: {warning}")
     other = _read_other(against, found) if against else None
+    if run_out:
+        check_place(run_out)
     run, stepwise, arm = _run(found, shown, embedder or embedder_of(settings), depth)
     if run_out:
         write_run(run_out, run)

@@ -42,8 +42,10 @@ def read_examples(queries: Path | None, tools: Path | None, *, from_log: bool, s
     from toolrouter.evaluation.use_log import queries_from_log
     from toolrouter.settings_file import home_folder
 
-    if (queries and from_log) or (tools and not queries):
+    if queries and from_log:
         raise UsageError("--queries FILE (with --tools FILE for tools that are not yours) or --from-log, not both.")
+    if tools and not queries:
+        raise UsageError("--tools FILE needs --queries FILE: queries over those tools.")
     if queries and tools:
         return read_set(tools, queries)
     if queries:

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
+from toolrouter.errors import ConfigError
 from toolrouter.telemetry.logs import is_shown
 
 _WIDEST_PADDED = 48
@@ -40,6 +42,15 @@ def say(text: str) -> None:
 
 def _for_terminal(text: str, encoding: str | None) -> str:
     return printable(text).encode(encoding or "utf-8", errors="replace").decode(encoding or "utf-8")
+
+
+def made_folder(folder: Path) -> Path:
+    """Makes a folder that is written to later: what is wrong with it is said before the work. Raises ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be made a folder to write to: {error.strerror}") from error
+    return folder
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:

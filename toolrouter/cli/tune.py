@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, counted, print_json, print_table, print_text, say
+from toolrouter.cli.output import Progress, counted, made_folder, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -51,8 +51,9 @@ def command(
     found = read_examples(queries, tools, from_log=from_log, settings=settings)
     for warning in found.warnings:
         say(f"warning: {warning}")
+    folder = made_folder(plot or home_folder() / "reports")
     fitted = _fit(found, settings, Costs(miss_costs, false_costs))
-    files = _draw(fitted, found, plot or home_folder() / "reports")
+    files = _draw(fitted, found, folder)
     if json:
         print_json(_as_json(fitted, found, files))
     else:
@@ -203,7 +204,6 @@ def _draw(fitted: Tuning, found: EvalSet, folder: Path) -> list[Path]:
             Series("tuned", point(fitted.outcome_after), marks=True, colour=1),
         ),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     page, picture = folder / "tune.html", folder / "tune.png"
     rows = [
         _COLUMNS,

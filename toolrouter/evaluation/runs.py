@@ -41,13 +41,28 @@ def _run(
     return run
 
 
+def check_place(path: Path) -> None:
+    """Says before the work what `write_run` would say after it, as far as it shows. Raises ConfigError."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file to write the rankings to")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
 def write_run(path: Path, run: Run) -> None:
-    """Writes `{"id", "hits": [{"id", "score"}], "answered"}`, one line per query."""
-    with path.open("w", encoding="utf-8") as lines:
-        for query_id, ranking in run.items():
-            hits = [{"id": hit.id, "score": round(hit.score, 6)} for hit in ranking.hits]
-            row = {"id": query_id, "hits": hits, "answered": ranking.answered}
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    """Writes `{"id", "hits": [{"id", "score"}], "answered"}`, one line per query. Raises ConfigError."""
+    rows = (
+        {
+            "id": query_id,
+            "hits": [{"id": hit.id, "score": round(hit.score, 6)} for hit in ranking.hits],
+            "answered": ranking.answered,
+        }
+        for query_id, ranking in run.items()
+    )
+    try:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def read_run(path: Path) -> dict[str, Ranking]:

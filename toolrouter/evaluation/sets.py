@@ -59,9 +59,12 @@ def read_set(tools: Path, queries: Path, *, name: str = "") -> EvalSet:
     """
     found = read_tools(tools)
     asked = read_queries(queries)
-    missing = unknown_gold((tool.id for tool in found), asked)
-    warning = f"{queries}: {len(missing)} gold ids are in no row of {tools} and count as missed, such as {missing[:1]}"
-    return EvalSet(name or tools.parent.name, found, asked, (warning,) if missing else ())
+    warnings = []
+    if missing := unknown_gold((tool.id for tool in found), asked):
+        warnings.append(f"{len(missing)} gold ids are in no row of {tools} and count as missed, such as {missing[:1]}")
+    if idle := [query.id for query in asked if not query.alt.keys() <= set(query.relevant)]:
+        warnings.append(f"{len(idle)} queries have twins of what is not in their `relevant`, such as {idle[:1]}")
+    return EvalSet(name or tools.resolve().parent.name, found, asked, tuple(f"{queries}: {text}" for text in warnings))
 
 
 def unknown_gold(tool_ids: Iterator[ToolId] | Sequence[ToolId], queries: Sequence[Query]) -> list[str]:
