@@ -25,6 +25,12 @@ def test_only_the_first_sentence_of_a_description_counts() -> None:
     assert "review" not in related_words(told).split()
 
 
+def test_a_label_before_the_first_sentence_does_not_count_as_one() -> None:
+    plain = related_words({"description": "Lists the pull requests. More."})
+    assert plain
+    assert related_words({"description": "Read-only. Lists the pull requests. More."}) == plain
+
+
 def test_the_words_of_a_tool_are_bounded() -> None:
     everything = " ".join(line.partition(" = ")[0] for line in LINES)
     assert len(related_words({"name": everything}).split()) == MOST_WORDS

@@ -16,7 +16,7 @@ from typing import Final
 from toolrouter.index.words import words
 
 HEAD_CHARACTERS: Final = 200
-"""How much of a description is read: its first sentence within so many characters."""
+"""How much of a description is read: its first sentence within so many characters, and the next after a mere label."""
 MOST_WORDS: Final = 64
 MOST_STEMS: Final = 5
 """Of a term; a longer one is never found."""
@@ -28,7 +28,9 @@ Terms = Mapping[tuple[str, ...], str]
 
 def related_words(fields: Mapping[str, str]) -> str:
     """Return what a tool with these lexical fields is also known by, what its name says first; often nothing."""
-    head = _SENTENCE_END.split(fields.get("description", "")[:HEAD_CHARACTERS], maxsplit=1)[0]
+    sentences = _SENTENCE_END.split(fields.get("description", "")[:HEAD_CHARACTERS], maxsplit=2)
+    # "Read-only." says nothing of what is read.
+    head = " ".join(sentences[: 1 if " " in sentences[0].strip() else 2])
     found: dict[str, None] = {}
     for text in (fields.get("name", ""), fields.get("server", ""), head):
         for entry in _entries_in(words(text), _terms()):
