@@ -61,13 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--data", type=Path, help="a folder of NAME/{tools,queries}.jsonl; the recorded set always runs"
+        "--data", type=_folder, help="a folder of NAME/{tools,queries}.jsonl; the recorded set always runs"
     )
     parser.add_argument(
         "--venvs", type=Path, default=Path(__file__).parent / ".venvs", help="where rivals are installed"
     )
     parser.add_argument("--sets", type=_names, default=[], help="only these, by comma")
-    parser.add_argument("--arms", type=_names, default=list(ARMS), help=f"only these, by comma: {', '.join(ARMS)}")
+    parser.add_argument("--arms", type=_arms, default=list(ARMS), help=f"only these, by comma: {', '.join(ARMS)}")
     parser.add_argument("--max-tools", type=int, default=2_000, help="larger sets keep gold, twins and others by lot")
     parser.add_argument("--max-queries", type=int, default=250, help="larger sets are cut by lot")
     parser.add_argument("--out", type=Path, default=tables.RESULTS)
@@ -79,6 +79,19 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
+
+
+def _arms(text: str) -> list[str]:
+    names = _names(text)
+    if unknown := sorted(set(names) - set(ARMS)):
+        raise argparse.ArgumentTypeError(f"no arm is called {', '.join(unknown)}; those here: {', '.join(ARMS)}")
+    return names
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return Path(text)
 
 
 def _model(text: str) -> tuple[str, Path]:

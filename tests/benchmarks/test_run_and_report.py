@@ -89,6 +89,18 @@ def test_a_model_that_is_none_is_refused(wrong: str, data: Path, capsys: pytest.
     assert "expected SET=DIR" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [("--arms", "bm25,nobody", "no arm is called nobody"), ("--data", "nowhere", "no folder")],
+)
+def test_an_unknown_arm_or_folder_is_wrong_usage(
+    option: str, value: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run.main([option, value])
+    assert says in capsys.readouterr().err
+
+
 def test_a_model_for_a_set_that_does_not_run_is_refused(data: Path) -> None:
     with pytest.raises(SystemExit, match="none of the sets"):
         run.main(["--data", str(data), "--sets", "tiny", "--model", f"other={builtin_folder()}"])
