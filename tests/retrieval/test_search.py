@@ -133,6 +133,16 @@ def test_an_empty_query_among_others_costs_nothing(index: SearchIndex) -> None:
     assert answer.hits[0].id == "stripe__list_customers"
 
 
+def test_a_query_that_nothing_fits_leaves_the_hits_of_the_others_as_they_are() -> None:
+    index = make_index(lexical=True)
+    served = ["create an issue", "list customers"]
+    alone = search(index, served, SearchOptions())
+    beside = search(index, [*served, "bake pancakes"], SearchOptions())
+    assert beside.per_query[2] == ()
+    assert len(alone.hits) > len(served)
+    assert ids(beside) == ids(alone)
+
+
 def test_k_and_the_budget_bound_what_is_shown(index: SearchIndex) -> None:
     assert len(search(index, ["list"], SearchOptions(k=2, min_score=0)).hits) == 2
     assert len(search(index, ["list"], SearchOptions(k=9, min_score=0, token_budget=1)).hits) == 1

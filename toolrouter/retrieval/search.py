@@ -89,7 +89,9 @@ def search(
     if options.fold:
         rankings = fold(rankings, _foldable(index))
     per_query = tuple(tuple(_cut(index, ranking, options)) for ranking in rankings)
-    hits = tuple(_cut(index, merge([ranking[:RANKED] for ranking in rankings if ranking]), options))
+    # A query that nothing fits must not end the hits of the others.
+    fitting = [ranking[:RANKED] for ranking, shown in zip(rankings, per_query, strict=True) if shown]
+    hits = tuple(_cut(index, merge(fitting), options))
     near = () if hits else _near_servers(index, rankings)
     elapsed_ms = (time.perf_counter() - start) * 1000
     return SearchAnswer(hits, per_query, bool(hits), near, elapsed_ms, warning)
