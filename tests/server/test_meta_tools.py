@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 
-from tests.fakes import FakeStatus, World, definition, file_tools, make_tool, make_world
+from tests.fakes import PATH_SCHEMA, FakeStatus, World, definition, file_tools, make_tool, make_world
+from tests.retrieval.making import make_index
 from toolrouter.catalog.tokens import count_tokens
 from toolrouter.config import Exposure
 from toolrouter.errors import UpstreamError, UpstreamTimeout
-from toolrouter.retrieval.search import SearchAnswer
+from toolrouter.retrieval.search import SearchAnswer, search
 from toolrouter.server.instructions import MAX_BYTES, instructions
 from toolrouter.server.meta_tools import DEFINITIONS, Call, MetaTools
 from toolrouter.server.results import compact_json
@@ -188,6 +190,28 @@ async def test_it_says_when_the_hits_fit_weakly() -> None:
     query = "a long question of which only one single word is folder"
     text, _ = await answer(make_world(file_tools()), "search_tools", {"query": query})
     assert text.splitlines()[-1].startswith("These fit weakly")
+
+
+async def test_it_says_when_the_server_that_was_named_does_something_else_with_the_thing() -> None:
+    world = make_world(
+        [
+            make_tool("datadog", definition("get_dashboard", "Get a dashboard from Datadog.", PATH_SCHEMA)),
+            make_tool("datadog", definition("list_hosts", "List the hosts in Datadog.", PATH_SCHEMA)),
+            *file_tools(),
+        ]
+    )
+    world.router._search = partial(search, make_index(list(world.live.snapshot.visible), lexical=True))
+
+    async def ask(*queries: str) -> list[str]:
+        return (await answer(world, "search_tools", {"queries": list(queries)}))[0].splitlines()
+
+    lines = await ask("create a Datadog dashboard")
+    assert lines[0].startswith("datadog__get_dashboard(")
+    assert lines[-1].startswith("These fit weakly")
+    assert "weakly" not in (await ask("get a Datadog dashboard"))[-1]
+    assert "weakly" not in (await ask("datadog__get_dashboard"))[-1]
+    headings = [line for line in await ask("create a Datadog dashboard", "list files") if line.startswith("#")]
+    assert headings == ["# create a Datadog dashboard (these fit weakly)", "# list files"]
 
 
 async def test_a_miss_names_the_servers_that_could_not_be_searched() -> None:

@@ -43,6 +43,7 @@ def render_definitions(found: Mapping[str, Tool | NotFound]) -> str:
 def render_search(request: SearchRequest, answer: SearchAnswer, router: Router) -> str:
     catalog = router.catalog
     doubt = max((hit.score for hit in answer.hits), default=0.0) < WEAK_SCORE
+    weak = doubt or all(map(_fits_weakly, filter(None, answer.per_query)))
     locked = _that_need_a_login(answer, router)
     if locked:
         answer = _with_these_last(answer, locked)
@@ -52,7 +53,7 @@ def render_search(request: SearchRequest, answer: SearchAnswer, router: Router) 
     lines = _hit_lines(request, answer, _Lines(catalog, request.detail, budget, marked, also))
     if not lines:
         lines = [_nothing_fits(request, answer.near_servers)]
-    elif doubt:
+    elif weak:
         lines.append("These fit weakly: check that one does what you need, or say it in other words.")
     lines += [login_hint(alias) for alias in sorted(set(locked.values()))]
     if doubt or request.servers:
@@ -61,6 +62,16 @@ def render_search(request: SearchRequest, answer: SearchAnswer, router: Router) 
     if answer.warning:
         lines.append(f"Note: {answer.warning}")
     return "\n".join(lines)
+
+
+def _fits_weakly(hits: Sequence[Hit]) -> bool:
+    """Whether the best is far from certain, or of the server that was named, but does something else with the thing.
+
+    "Create a dashboard" finds a tool that gets dashboards with much confidence: it is the nearest there is.
+    """
+    best = hits[0]
+    of_the_named, does_other = best.parts.get("server", 0.0) > 0, best.parts.get("action", 0.0) < 0
+    return best.score < WEAK_SCORE or ("named" not in best.parts and of_the_named and does_other)
 
 
 def _that_need_a_login(answer: SearchAnswer, router: Router) -> dict[ToolId, str]:
@@ -124,8 +135,9 @@ def _hit_lines(request: SearchRequest, answer: SearchAnswer, line: _Lines) -> li
     if groups is None:
         return [text for hit in answer.hits if (text := line(hit.id))]
     lines: list[str] = []
-    for query, ids in zip(request.queries, groups, strict=True):
-        lines.append(f"# {clip(query, _QUERY_CHARS)}")
+    for query, hits, ids in zip(request.queries, answer.per_query, groups, strict=True):
+        remark = " (these fit weakly)" if ids and _fits_weakly(hits) else ""
+        lines.append(f"# {clip(query, _QUERY_CHARS)}{remark}")
         lines += [text for tool_id in ids if (text := line(tool_id))] or ["nothing fits"]
     return lines
 
