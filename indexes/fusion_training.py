@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -91,14 +91,16 @@ def train(batch: Batch, recipe: Recipe, *, without: Sequence[str] = ()) -> Fusio
     )
 
 
-def raise_named_servers(fusion: Fusion, bonus: float) -> Fusion:
-    """Return the fusion with a bonus for tools whose server the query names; for one that sees no servers, itself."""
-    column = FEATURES.index("server_named")
+def raise_features(fusion: Fusion, bonuses: Mapping[str, float]) -> Fusion:
+    """Return the fusion with so much more score for each unit of some features, as far as it looks at them."""
     linear = next((at for at, network in enumerate(fusion.networks) if len(network) == 1), None)
-    if linear is None or not fusion.scale[column]:
+    if linear is None:
         return fusion
     weights = fusion.networks[linear][0].weights.copy()
-    weights[column] += bonus * len(fusion.networks) / fusion.scale[column]
+    for name, bonus in bonuses.items():
+        column = FEATURES.index(name)
+        if fusion.scale[column]:
+            weights[column] += bonus * len(fusion.networks) / fusion.scale[column]
     raised = (Layer(weights, fusion.networks[linear][0].bias),)
     return replace(fusion, networks=(*fusion.networks[:linear], raised, *fusion.networks[linear + 1 :]))
 

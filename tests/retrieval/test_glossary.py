@@ -18,6 +18,10 @@ from toolrouter.retrieval.glossary import gloss
         ("ファイルを検索", {"file", "search"}),
         ("메시지 보내기", {"message", "send"}),
         ("إنشاء ملف", {"create", "file"}),
+        ("फ़ाइल हटाओ", {"delete", "file"}),
+        ("Rechnung an den Kunden senden", {"invoice", "customer", "send"}),
+        ("Milch auf die Einkaufsliste setzen", {"milk", "shopping"}),
+        ("historial de dividendos de una acción", {"history", "dividend"}),
     ],
 )
 def test_common_words_get_their_english(query: str, english: set[str]) -> None:

@@ -23,6 +23,10 @@ FIELDS: Final = ("name", "server", "description", "parameters", "related")
 FIELD_WEIGHT: Final = np.array([2.5, 1.5, 1.0, 0.7, 0.6], np.float32)
 LENGTH_PENALTY: Final = np.array([0.6, 0.3, 0.7, 0.7, 0.3], np.float32)
 SATURATION: Final = 1.0
+OWN: Final = (1 << FIELDS.index("related")) - 1
+"""The bits of the fields that hold a tool's own words."""
+RELATED_SHARE: Final = 0.3
+"""Of a tool that a word is only related to, when it is counted how many tools have the word."""
 SPELLING_WEIGHT: Final = 0.7
 SHARES: Final = ((), (1.0,), (0.7, 0.3), (0.6, 0.25, 0.15))
 """How sure each of the meanings of a misspelt word is, by their number."""
@@ -246,7 +250,9 @@ def _invert(tally: _Tally, *, documents: int, terms: int) -> tuple[Postings, NDA
     sums = np.add.reduceat(weight[order], first)
     bits = np.bitwise_or.reduceat((1 << tally.fields[order]).astype(np.uint8), first)
     owner, rows = np.divmod(pair[first], documents)
-    frequency = np.bincount(owner, minlength=terms)
-    starts = np.r_[0, np.cumsum(frequency)]
+    every = np.bincount(owner, minlength=terms)
+    starts = np.r_[0, np.cumsum(every)]
+    own = np.bincount(owner[(bits & OWN) != 0], minlength=terms)
+    frequency = np.where(own > 0, own + RELATED_SHARE * (every - own), every)
     saturated = (sums / (sums + SATURATION)).astype(np.float32)
     return Postings(starts, rows.astype(np.int32), saturated, bits), frequency

@@ -120,7 +120,8 @@ def _nearest(index: SearchIndex, vector: Vectors | None, depth: int, allowed: Al
 def _dense(index: SearchIndex, vector: Vectors | None, best: Floats, rows: Rows) -> DenseEvidence | None:
     if vector is None or index.dense is None:
         return None
-    return DenseEvidence(best, index.dense.index.vectors(rows) @ vector, _elsewhere(index.dense, vector))
+    related = np.zeros(len(rows), np.float32) if index.related is None else index.related.similarities(vector, rows)
+    return DenseEvidence(best, index.dense.index.vectors(rows) @ vector, related, _elsewhere(index.dense, vector))
 
 
 def _elsewhere(dense: DenseSide, vector: Vectors) -> float | None:

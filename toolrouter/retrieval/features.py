@@ -34,6 +34,9 @@ FEATURES: Final = (
     "other_action",
     "dense_rank",
     "lexical_rank",
+    "related_cosine",
+    "related_below_best",
+    "related_rank",
     "step_cosine",
     "step_bm25",
     "step_rank",
@@ -60,6 +63,8 @@ class DenseEvidence:
 
     best: Floats
     candidates: Floats
+    related: Floats
+    """Of each candidate's nearest line of the thesaurus."""
     elsewhere: float | None = None
     """The query's highest similarity to what is done by programs in general; None when that is not known."""
 
@@ -135,6 +140,9 @@ _DENSE: Final = (
     "cosine_below_best",
     "cosine_over_field",
     "dense_rank",
+    "related_cosine",
+    "related_below_best",
+    "related_rank",
     "best_cosine",
     "best_spread",
     "elsewhere",
@@ -151,6 +159,9 @@ def _dense(dense: DenseEvidence | None) -> Mapping[str, Floats | float]:
         "cosine_below_best": dense.candidates - best,
         "cosine_over_field": dense.candidates - field,
         "dense_rank": _nearness(dense.candidates),
+        "related_cosine": dense.related,
+        "related_below_best": dense.related - dense.related.max(initial=0.0),
+        "related_rank": _nearness(dense.related),
         "best_cosine": best,
         "best_spread": best - field,
         "elsewhere": 0.0 if dense.elsewhere is None else dense.elsewhere - best,

@@ -24,8 +24,8 @@ MAX_CHARACTERS: Final = 2_000
 _FUNCTION_WORDS: Final = {
     "es": "el los las una del y o con por para sin sobre que qué cómo cuál cuántos nuestra nuestro mi mis este esta "
     "donde al",
-    "de": "der das und oder ein eine einen einem einer mit auf für von zu zum zur im vom ist sind bei nach aus alle "
-    "mir meine unsere wie welche wer wo wann dem auch nicht ich wir",
+    "de": "der das den und oder ein eine einen einem einer mit auf für von zu zum zur im vom ist sind bei nach aus "
+    "alle mir meine unsere wie welche wer wo wann dem auch nicht ich wir",
     "fr": "le les du des une et ou avec dans pour sur sans chez mon ma mes nos notre quels quelle quelles qui que est "
     "sont je nous ce cette au aux",
     "pt": "os um uma e ou com em no na nos nas do da dos das para sem sobre que meu minha nosso nossa quais qual quem "
@@ -46,8 +46,11 @@ _SCRIPTS: Final = (
     ("zh", re.compile("[\u4e00-\u9fff]")),
 )
 """In this order: Japanese has Chinese characters too."""
+_FILES: Final = ("glossary.txt", "glossary_wider.txt")
+"""Of a word on several lines the first one's English counts."""
 _UNSPACED: Final = frozenset({"zh", "ja", "ko"})
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"(?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f\u0962\u0963])+")
+"""Devanagari's vowel signs stand inside words, though they are no letters."""
 
 
 def gloss(query: str) -> str:
@@ -113,8 +116,8 @@ def _longest_matches(text: str, meanings: Mapping[str, str]) -> Iterator[str]:
 def _glossary() -> Mapping[str, Mapping[str, str]]:
     """Return word to English meaning for each language; inflected words also without their last letters."""
     found: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
-    text = (files("toolrouter") / "data" / "glossary.txt").read_text(encoding="utf-8")
-    for line in text.splitlines():
+    lines = (line for name in _FILES for line in (files("toolrouter") / "data" / name).read_text("utf-8").splitlines())
+    for line in lines:
         if line and not line.startswith("#"):
             meaning, *columns = (column.strip() for column in line.split("|"))
             for language, column in zip(LANGUAGES, columns, strict=False):

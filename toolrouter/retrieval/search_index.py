@@ -17,8 +17,9 @@ from toolrouter.errors import ModelError
 from toolrouter.index.bm25f import Bm25f
 from toolrouter.index.embedding_cache import Progress, embed_cached, text_key
 from toolrouter.index.faiss_index import FaissIndex
+from toolrouter.index.related import RelatedLines, line_vectors
 from toolrouter.index.shipped_vectors import shipped_vectors
-from toolrouter.index.thesaurus import related_words
+from toolrouter.index.thesaurus import lines_about, related_words
 from toolrouter.ports import Embedder, Store, Vectors
 from toolrouter.retrieval.actions import action_of_tool
 from toolrouter.retrieval.capabilities import capabilities
@@ -95,7 +96,13 @@ class SearchIndex:
         self.warning = warning
         """Why the index has no dense half though it should; empty when all is well."""
         self.aliases: tuple[str, ...] = tuple(sorted({tool.server for tool in tools}))
-        self.lexical = Bm25f([_fields(tool, servers.get(tool.server)) for tool in tools])
+        fields = [_fields(tool, servers.get(tool.server)) for tool in tools]
+        lines = [lines_about(each) for each in fields]
+        words = map(related_words, lines)
+        self.lexical = Bm25f([{**each, "related": found} for each, found in zip(fields, words, strict=True)])
+        vectors = line_vectors(dense.embed.embedder.name) if dense else None
+        self.related = RelatedLines(lines, vectors) if vectors is not None else None
+        """What people say of the tools; None for embedders whose fusion was not fitted to know."""
         self.names = NameIndex(tools)
         self.twins = twins(tools)
         """Tools whose definition other servers have too, with its hash."""
@@ -220,7 +227,7 @@ def text_of(tool: Tool, server: Server | None) -> str:
 
 
 def _fields(tool: Tool, server: Server | None) -> Mapping[str, str]:
-    fields = lexical_fields(
+    return lexical_fields(
         server=tool.server,
         name=tool.name,
         description=tool.description,
@@ -228,4 +235,3 @@ def _fields(tool: Tool, server: Server | None) -> Mapping[str, str]:
         title=tool.title,
         server_about=about(server),
     )
-    return {**fields, "related": related_words(fields)}

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolrouter.index.onnx_embedder import OnnxEmbedder
+from toolrouter.index.related import RelatedLines, line_vectors
+from toolrouter.index.thesaurus import lines_about, thesaurus
+
+VECTORS = np.array([[127, 0], [0, 127], [-90, -90]], np.int8)
+EAST = np.array([1, 0], np.float32)
+
+
+def test_a_tool_is_as_near_as_the_nearest_line_about_it() -> None:
+    related = RelatedLines([[0, 1], [1], [2], []], VECTORS)
+    assert related.similarities(EAST, np.array([0, 1, 2, 3])) == pytest.approx([1, 0, 0, 0])
+    assert related.similarities(EAST, np.array([3, 0])) == pytest.approx([0, 1])
+
+
+def test_a_catalog_that_nothing_is_said_of_is_near_to_nothing() -> None:
+    assert RelatedLines([[], []], VECTORS).similarities(EAST, np.array([0, 1])).tolist() == [0, 0]
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=4), min_size=1, max_size=6))
+def test_similarities_are_those_of_the_lines(lines: list[list[int]]) -> None:
+    unit = VECTORS / np.linalg.norm(VECTORS.astype(float), axis=1, keepdims=True)
+    wanted = [max([0.0, *(float(unit[line] @ EAST) for line in about)]) for about in lines]
+    assert RelatedLines(lines, VECTORS).similarities(EAST, np.arange(len(lines))) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_shipped_vectors_are_those_of_the_shipped_lines() -> None:
+    embedder = OnnxEmbedder()
+    vectors = line_vectors(embedder.name)
+    assert vectors is not None, "run python -m indexes.embed_lines"
+    assert vectors.shape == (len(thesaurus().lines), embedder.dimensions)
+    some = range(0, len(vectors), 997)
+    shipped = vectors[some].astype(np.float32)
+    shipped /= np.linalg.norm(shipped, axis=1, keepdims=True)
+    assert (shipped * embedder.embed_queries([thesaurus().lines[line] for line in some])).sum(axis=1).min() > 0.99
+
+
+def test_vectors_of_another_model_are_not_used() -> None:
+    assert line_vectors("another-model") is None
+
+
+def test_a_need_lies_near_the_tool_whose_words_it_does_not_have() -> None:
+    embedder = OnnxEmbedder()
+    vectors = line_vectors(embedder.name)
+    assert vectors is not None
+    tools = [{"name": "list_oncalls"}, {"name": "create_invoice"}, {"name": "resize_image"}]
+    related = RelatedLines([lines_about(tool) for tool in tools], vectors)
+    [query] = embedder.embed_queries(["who is on duty tonight"])
+    near = related.similarities(query, np.arange(3))
+    assert near.argmax() == 0
