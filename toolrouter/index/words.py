@@ -77,6 +77,11 @@ def stem_of(word: str) -> str:
     return _without_final_e(_without_suffix(_without_plural(word)))
 
 
+def is_plural(word: str) -> bool:
+    """Whether a lower-case English word looks like a plural."""
+    return len(word) > 3 and word.isascii() and word.isalpha() and _without_plural(word) != word
+
+
 def _without_plural(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"

@@ -25,6 +25,7 @@ from toolrouter.retrieval.features import (
     features,
 )
 from toolrouter.retrieval.names import Mention
+from toolrouter.retrieval.number import numbers_in
 from toolrouter.retrieval.search_index import DenseSide, SearchIndex
 
 DEPTH: Final = 100
@@ -88,6 +89,7 @@ def gather(index: SearchIndex, request: Request, allowed: Allowed = None) -> Can
         steps=_steps(index, request, steps, rows),
         servers_named=index.mentions.scores(_weights(index, terms)),
         actions=actions_in(words(request.glossed[:FACTS_CHARACTERS])),
+        numbers=numbers_in(request.text[:FACTS_CHARACTERS]),
         query=_facts(request, terms, index),
     )
     return Candidates(rows, features(rows, evidence, index.facts), mentions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolrouter.index.bm25f import FIELDS
+from toolrouter.retrieval.number import Numbers, agreement
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -32,6 +33,8 @@ FEATURES: Final = (
     "other_server_named",
     "same_action",
     "other_action",
+    "same_number",
+    "other_number",
     "dense_rank",
     "lexical_rank",
     "related_cosine",
@@ -104,6 +107,8 @@ class ToolFacts:
     server: NDArray[np.int32]
     action: NDArray[np.int32]
     name_weight: Floats
+    numbers: Sequence[Numbers]
+    """Of the words of each name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ class Evidence:
     servers_named: Floats
     """Shape (servers,)."""
     actions: int
+    numbers: Numbers
+    """Of the query's words."""
     query: QueryFacts
 
 
@@ -126,6 +133,7 @@ def features(rows: Rows, evidence: Evidence, tools: ToolFacts) -> Floats:
         **_lexical(evidence.lexical, tools.name_weight[rows]),
         **_servers(rows, evidence.servers_named, tools),
         **_actions(rows, evidence.actions, tools),
+        **_numbers(rows, evidence.numbers, tools),
         **_query(evidence),
     }
     columns |= _steps(evidence.steps, columns)
@@ -194,6 +202,11 @@ def _actions(rows: Rows, wanted: int, tools: ToolFacts) -> Mapping[str, Floats |
     same = (performed & wanted) != 0
     other = ~same & (performed != 0) & (wanted != 0)
     return {"same_action": same.astype(np.float32), "other_action": other.astype(np.float32)}
+
+
+def _numbers(rows: Rows, asked: Numbers, tools: ToolFacts) -> Mapping[str, Floats | float]:
+    same, other = agreement(asked, [tools.numbers[row] for row in rows])
+    return {"same_number": same, "other_number": other}
 
 
 def _steps(steps: StepEvidence | None, columns: Mapping[str, Floats | float]) -> Mapping[str, Floats | float]:

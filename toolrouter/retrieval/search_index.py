@@ -28,6 +28,7 @@ from toolrouter.retrieval.fairness import Standing
 from toolrouter.retrieval.features import ToolFacts
 from toolrouter.retrieval.mentions import ServerMentions
 from toolrouter.retrieval.names import NameIndex
+from toolrouter.retrieval.number import numbers_in
 from toolrouter.retrieval.twins import twins
 from toolrouter.types import Server, Tool, ToolId
 
@@ -115,6 +116,7 @@ class SearchIndex:
             server=server,
             action=np.array([action_of_tool(tool.name, tool.description) for tool in tools], np.int32),
             name_weight=self.lexical.name_weight,
+            numbers=tuple(numbers_in(tool.name) for tool in tools),
         )
         self._rows = {tool_id: row for row, tool_id in enumerate(self.ids)}
         self._servers = servers
