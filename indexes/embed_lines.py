@@ -3,8 +3,9 @@
 python -m indexes.embed_lines
 """
 
-from toolrouter.index import related, shipped_vectors
+from toolrouter.index import related
 from toolrouter.index.onnx_embedder import OnnxEmbedder
+from toolrouter.index.shipped_vectors import CAPABILITIES, THESAURUS, ship, shipped_file
 from toolrouter.index.thesaurus import thesaurus
 from toolrouter.retrieval.capabilities import capabilities
 
@@ -12,8 +13,8 @@ from toolrouter.retrieval.capabilities import capabilities
 def main() -> None:
     embedder = OnnxEmbedder(threads=2)
     lines = capabilities()
-    shipped_vectors.ship(embedder.name, lines, embedder.embed_texts(lines), shipped_vectors.shipped_file())
-    related.ship(embedder.name, embedder.embed_queries(thesaurus().lines), related.shipped_file())
+    ship(embedder.name, lines, embedder.embed_texts(lines), shipped_file(CAPABILITIES))
+    related.ship(embedder.name, embedder.embed_queries(thesaurus().lines), shipped_file(THESAURUS))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ MOST_SAMPLED = 3_000
 PHRASES = 1_200
 SEED = 20261121
 OF_RELATED = ("related_cosine", "related_below_best", "related_rank")
-"""Known with the built-in model alone."""
+"""How near what people say of a tool is; known with the built-in model alone."""
 OF_VECTORS = (
     "cosine",
     "cosine_below_best",
@@ -75,12 +75,12 @@ OF_VECTORS = (
     "elsewhere",
 )
 OF_BOTH = ("words", "foreign", "steps")
-ABSOLUTE = ("cosine", "step_cosine", "best_cosine", "elsewhere")
-"""What depends on an embedder's own similarities."""
+OF_THE_MODEL = ("cosine", "step_cosine", "best_cosine", "elsewhere", *OF_RELATED)
+"""What depends on an embedder's own similarities, or is not known with others."""
 WITHOUT = {
-    GENERIC: (*ABSOLUTE, *OF_RELATED),
+    GENERIC: OF_THE_MODEL,
     LEXICAL: OF_VECTORS,
-    DENSE: tuple(name for name in FEATURES if name not in (*OF_VECTORS, *OF_BOTH) or name in (*ABSOLUTE, *OF_RELATED)),
+    DENSE: tuple(name for name in FEATURES if name not in (*OF_VECTORS, *OF_BOTH) or name in OF_THE_MODEL),
 }
 """Profiles beside the built-in model's own, with the features they do not look at."""
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from tests.fakes import World
+from tests.upstream import stubs
 from toolrouter.errors import RpcError
 from toolrouter.server.stdio import serve_stream
 from toolrouter.types import JsonObject
@@ -24,12 +25,9 @@ ENVELOPE: JsonObject = {
 }
 
 BESIDE_SDK_SERVERS = [
-    pytest.mark.anyio,
+    *stubs.BESIDE_SDK_SERVERS,
     pytest.mark.usefixtures("one_model"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-"""The marks of tests with HTTP servers on the SDK, which warns of itself and of what it leaves open."""
 
 
 @dataclass

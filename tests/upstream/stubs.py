@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from toolrouter.config import Limits, RouterSettings, ServerOptions, Settings, UpstreamSpec
 from toolrouter.types import JsonObject, Listing, Server, ServerState
@@ -16,6 +17,12 @@ from toolrouter.upstream.connection import ReverseHandlers
 from toolrouter.upstream.fleet import Fleet
 from toolrouter.wire.caller import Caller
 
+BESIDE_SDK_SERVERS = [
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+"""The marks of tests with HTTP servers on the SDK, which warns of itself and of what it leaves open."""
 STUB = Path(__file__).parent.parent / "upstreams_stub" / "stub.py"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.upstream.stubs import limits, text
+from tests.upstream.stubs import BESIDE_SDK_SERVERS, limits, text
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import UpstreamError
 from toolrouter.types import JsonObject
@@ -18,11 +18,7 @@ from toolrouter.upstream.connect import connect
 from toolrouter.upstream.connection import Connection
 from toolrouter.upstream.mirrored import header_map, header_value, mirrored
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.upstream.stubs import limits, text
+from tests.upstream.stubs import BESIDE_SDK_SERVERS, limits, text
 from tests.upstream.test_http import CALL, HELLO, said
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import UpstreamError, UpstreamTimeout
@@ -21,11 +21,7 @@ from toolrouter.upstream import http, sse
 from toolrouter.upstream.connect import connect
 from toolrouter.upstream.connection import Connection, NotDelivered
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 

@@ -27,7 +27,7 @@ from tests.upstream.logins import (
     serving,
     stored,
 )
-from tests.upstream.stubs import fleet_of, limits, text
+from tests.upstream.stubs import BESIDE_SDK_SERVERS, fleet_of, limits, text
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import LoginNeeded, UpstreamError
 from toolrouter.types import ServerState
@@ -36,11 +36,7 @@ from toolrouter.upstream.oauth import LoginAuth, renew
 from toolrouter.upstream.oauth_login import revoke
 from toolrouter.upstream.oauth_store import LoginStore
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 
 async def test_a_login_lets_calls_through_with_tokens_for_this_server_alone(tmp_path: Path) -> None:

@@ -20,18 +20,14 @@ from tests.upstream.logins import (
     protected,
     stored,
 )
-from tests.upstream.stubs import limits, text
+from tests.upstream.stubs import BESIDE_SDK_SERVERS, limits, text
 from toolrouter.config import OAuthSettings, UpstreamSpec
 from toolrouter.errors import LoginNeeded, UpstreamError
 from toolrouter.upstream.connect import connect
 from toolrouter.upstream.oauth_login import log_in
 from toolrouter.upstream.oauth_store import LoginStore
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 
 async def test_the_registration_is_used_again_by_the_next_login(tmp_path: Path) -> None:

@@ -7,16 +7,12 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.upstream.stubs import limits
+from tests.upstream.stubs import BESIDE_SDK_SERVERS, limits
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import UpstreamError
 from toolrouter.upstream.connect import connect
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 METADATA = "http://169.254.169.254/latest/meta-data/"

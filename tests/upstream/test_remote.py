@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.upstream.stubs import fleet_of, limits, text
+from tests.upstream.stubs import BESIDE_SDK_SERVERS, fleet_of, limits, text
 from toolrouter.config import UpstreamSpec
 from toolrouter.errors import RpcError, UpstreamError, UpstreamTimeout
 from toolrouter.types import JsonObject
@@ -14,11 +14,7 @@ from toolrouter.upstream import lister
 from toolrouter.upstream.connect import connect
 from toolrouter.upstream.listing import list_upstream
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BESIDE_SDK_SERVERS
 
 http_servers = pytest.importorskip("tests.upstreams_stub.http_servers")
 

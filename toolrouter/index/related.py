@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolrouter.index.embedding_cache import text_key
+from toolrouter.index.shipped_vectors import THESAURUS, in_bytes, shipped_file, unit
 from toolrouter.index.thesaurus import thesaurus
 from toolrouter.ports import Vectors
-
-FILE: Final = "thesaurus.npz"
 
 Floats = NDArray[np.float32]
 
@@ -29,8 +26,7 @@ class RelatedLines:
         self._starts = np.r_[0, np.cumsum(sizes)]
         every = np.array([line for found in lines for line in found], np.int64)
         used, self._lines = np.unique(every, return_inverse=True)
-        self._vectors = vectors[used].astype(np.float32)
-        self._vectors /= np.maximum(np.linalg.norm(self._vectors, axis=1, keepdims=True), 1e-12)
+        self._vectors = unit(vectors[used])
 
     def similarities(self, query: Vectors, rows: NDArray[np.int64]) -> Floats:
         """Return the similarity of a query to the nearest line about each tool, at least 0, and 0 where there is none.
@@ -48,15 +44,11 @@ class RelatedLines:
         return found
 
 
-def shipped_file() -> Path:
-    return Path(str(files("toolrouter"))) / "data" / FILE
-
-
 @cache
 def line_vectors(model: str) -> NDArray[np.int8] | None:
     """Return a vector for each line of the thesaurus; None when they are another model's, or of other lines."""
     try:
-        with np.load(shipped_file()) as stored:
+        with np.load(shipped_file(THESAURUS)) as stored:
             if (str(stored["model"]), str(stored["lines"])) != (model, _key()):
                 return None
             vectors: NDArray[np.int8] = stored["vectors"]
@@ -66,9 +58,8 @@ def line_vectors(model: str) -> NDArray[np.int8] | None:
 
 
 def ship(model: str, vectors: Vectors, path: Path) -> None:
-    """Write a vector for each line of the thesaurus, a byte for each number: only their direction is kept."""
-    rounded = np.round(127 * vectors / np.abs(vectors).max(axis=1, keepdims=True)).astype(np.int8)
-    np.savez(path, model=np.array(model), lines=np.array(_key()), vectors=rounded)
+    """Write a unit vector for each line of the thesaurus."""
+    np.savez(path, model=np.array(model), lines=np.array(_key()), vectors=in_bytes(vectors))
 
 
 def _key() -> str:
