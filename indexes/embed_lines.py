@@ -6,7 +6,6 @@ python -m indexes.embed_lines
 from toolrouter.index import related
 from toolrouter.index.onnx_embedder import OnnxEmbedder
 from toolrouter.index.shipped_vectors import CAPABILITIES, THESAURUS, ship, shipped_file
-from toolrouter.index.thesaurus import thesaurus
 from toolrouter.retrieval.capabilities import capabilities
 
 
@@ -14,7 +13,7 @@ def main() -> None:
     embedder = OnnxEmbedder(threads=2)
     lines = capabilities()
     ship(embedder.name, lines, embedder.embed_texts(lines), shipped_file(CAPABILITIES))
-    related.ship(embedder.name, embedder.embed_queries(thesaurus().lines), shipped_file(THESAURUS))
+    related.ship(embedder, shipped_file(THESAURUS))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolrouter.index.onnx_embedder import OnnxEmbedder
-from toolrouter.index.related import RelatedLines, line_vectors
+from toolrouter.index.related import SCALE, LineVectors, RelatedLines, Rewording, line_vectors, rewording
 from toolrouter.index.thesaurus import lines_about, thesaurus
 
 VECTORS = np.array([[127, 0], [0, 127], [-90, -90]], np.int8)
@@ -28,27 +28,45 @@ def test_similarities_are_those_of_the_lines(lines: list[list[int]]) -> None:
     assert RelatedLines(lines, VECTORS).similarities(EAST, np.arange(len(lines))) == pytest.approx(wanted, abs=1e-6)
 
 
+def in_bytes(*rows: list[float]) -> np.ndarray:
+    return np.round(SCALE * np.array(rows)).clip(-127, 127).astype(np.int8)
+
+
+def test_a_query_is_worded_anew_by_the_terms_of_the_lines_it_is_near_to() -> None:
+    lines = LineVectors(said=in_bytes([0.3, 0, 0], [0, 0.3, 0]), called=in_bytes([0, 0, 0.3], [0, 0.3, 0]))
+    assert Rewording(lines).vector(np.array([1, 0, 0], np.float32)) == pytest.approx([0, 0, 0.3], abs=0.05)
+
+
+def test_lines_that_disagree_word_a_query_weakly() -> None:
+    lines = LineVectors(said=in_bytes([0.3, 0], [0.3, 0]), called=in_bytes([0.3, 0], [0, 0.3]))
+    worded = Rewording(lines).vector(np.array([1, 0], np.float32))
+    assert worded == pytest.approx([0.15, 0.15], abs=0.01)
+
+
 def test_the_shipped_vectors_are_those_of_the_shipped_lines() -> None:
     embedder = OnnxEmbedder()
     vectors = line_vectors(embedder.name)
     assert vectors is not None, "run python -m indexes.embed_lines"
-    assert vectors.shape == (len(thesaurus().lines), embedder.dimensions)
-    some = range(0, len(vectors), 997)
-    shipped = vectors[some].astype(np.float32)
-    shipped /= np.linalg.norm(shipped, axis=1, keepdims=True)
-    assert (shipped * embedder.embed_queries([thesaurus().lines[line] for line in some])).sum(axis=1).min() > 0.99
+    texts = thesaurus()
+    for shipped, lines in ((vectors.said, texts.lines), (vectors.called, texts.terms_of)):
+        assert shipped.shape == (len(lines), embedder.dimensions)
+        some = range(0, len(lines), 1_997)
+        embedded = embedder.embed_queries([lines[line] for line in some])
+        assert (shipped[some].astype(np.float32) / SCALE * embedded).sum(axis=1).min() > 0.98
 
 
 def test_vectors_of_another_model_are_not_used() -> None:
     assert line_vectors("another-model") is None
+    assert rewording("another-model") is None
 
 
 def test_a_need_lies_near_the_tool_whose_words_it_does_not_have() -> None:
     embedder = OnnxEmbedder()
-    vectors = line_vectors(embedder.name)
+    vectors, anew = line_vectors(embedder.name), rewording(embedder.name)
     assert vectors is not None
-    tools = [{"name": "list_oncalls"}, {"name": "create_invoice"}, {"name": "resize_image"}]
-    related = RelatedLines([lines_about(tool) for tool in tools], vectors)
+    assert anew is not None
+    names = ["list_oncalls", "create_invoice", "resize_image"]
+    related = RelatedLines([lines_about({"name": name}) for name in names], vectors.said)
     [query] = embedder.embed_queries(["who is on duty tonight"])
-    near = related.similarities(query, np.arange(3))
-    assert near.argmax() == 0
+    assert related.similarities(query, np.arange(3)).argmax() == 0
+    assert (embedder.embed_texts(names) @ anew.vector(query)).argmax() == 0

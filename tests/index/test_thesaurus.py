@@ -44,6 +44,7 @@ def test_the_words_of_a_tool_are_bounded() -> None:
 def test_a_term_on_two_lines_has_both() -> None:
     found = parse_thesaurus("# why\nmerge request; pull request = pr, code change\nmerge request = review\nno entry")
     assert found.lines == ("pr, code change", "review")
+    assert found.terms_of == ("merge request; pull request", "merge request")
     assert found.terms == {("merg", "request"): [0, 1], ("pull", "request"): [0]}
 
 

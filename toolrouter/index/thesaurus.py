@@ -29,6 +29,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 class Thesaurus:
     lines: tuple[str, ...]
     """The right sides, as they are written."""
+    terms_of: tuple[str, ...]
+    """The left side of each line."""
     terms: Mapping[tuple[str, ...], Sequence[int]]
     """The lines of each term on a left side, which is given as stems."""
 
@@ -41,6 +43,7 @@ def thesaurus() -> Thesaurus:
 
 def parse_thesaurus(text: str) -> Thesaurus:
     lines: list[str] = []
+    terms_of: list[str] = []
     terms: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for line in text.splitlines():
         left, separator, right = line.partition(" = ")
@@ -48,7 +51,8 @@ def parse_thesaurus(text: str) -> Thesaurus:
             for term in dict.fromkeys(tuple(words(term)) for term in left.split(";")):
                 terms[term].append(len(lines))
             lines.append(right.strip())
-    return Thesaurus(tuple(lines), dict(terms))
+            terms_of.append(left.strip())
+    return Thesaurus(tuple(lines), tuple(terms_of), dict(terms))
 
 
 def lines_about(fields: Mapping[str, str]) -> list[int]:

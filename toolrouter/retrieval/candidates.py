@@ -75,16 +75,18 @@ def gather(index: SearchIndex, request: Request, allowed: Allowed = None) -> Can
     )
     steps = [index.lexical.terms(step) for step in request.steps]
     best = _nearest(index, request.vector, DEPTH, allowed)
+    reworded = _reworded(index, request.vector)
     proposed = [
         _worded(scores, DEPTH),
         np.array([mention.row for mention in mentions], np.int64),
         best[1],
+        _nearest(index, reworded, DEPTH, allowed)[1],
         *(_worded(_word_scores(index, step, allowed), STEP_DEPTH) for step in steps),
         *(_nearest(index, vector, STEP_DEPTH, allowed)[1] for vector in _step_vectors(request)),
     ]
     rows = np.unique(np.concatenate(proposed))
     evidence = Evidence(
-        dense=_dense(index, request.vector, best[0], rows),
+        dense=_dense(index, request.vector, reworded, best[0], rows),
         lexical=_lexical(index, terms, scores, rows),
         steps=_steps(index, request, steps, rows),
         servers_named=index.mentions.scores(_weights(index, terms)),
@@ -119,11 +121,31 @@ def _nearest(index: SearchIndex, vector: Vectors | None, depth: int, allowed: Al
     return similarities[best], rows[best]
 
 
-def _dense(index: SearchIndex, vector: Vectors | None, best: Floats, rows: Rows) -> DenseEvidence | None:
+def _reworded(index: SearchIndex, vector: Vectors | None) -> Vectors | None:
+    return None if vector is None or index.rewording is None else index.rewording.vector(vector)
+
+
+def _dense(
+    index: SearchIndex, vector: Vectors | None, reworded: Vectors | None, best: Floats, rows: Rows
+) -> DenseEvidence | None:
     if vector is None or index.dense is None:
         return None
-    related = np.zeros(len(rows), np.float32) if index.related is None else index.related.similarities(vector, rows)
-    return DenseEvidence(best, index.dense.index.vectors(rows) @ vector, related, _elsewhere(index.dense, vector))
+    of_rows = index.dense.index.vectors(rows)
+    nothing = np.zeros(len(rows), np.float32)
+    return DenseEvidence(
+        best=best,
+        candidates=_inner(of_rows, vector),
+        related=nothing if index.related is None else index.related.similarities(vector, rows),
+        reworded=nothing if reworded is None else _inner(of_rows, reworded),
+        reworded_length=0.0 if reworded is None else float(np.linalg.norm(reworded)),
+        elsewhere=_elsewhere(index.dense, vector),
+    )
+
+
+def _inner(rows: Vectors, vector: Vectors) -> Floats:
+    """Return inner products, equal for equal rows: the last bits of a matrix product depend on where a row stands."""
+    found: Floats = np.einsum("ij,j->i", rows, vector)
+    return found
 
 
 def _elsewhere(dense: DenseSide, vector: Vectors) -> float | None:

@@ -40,12 +40,16 @@ FEATURES: Final = (
     "related_cosine",
     "related_below_best",
     "related_rank",
+    "reworded_cosine",
+    "reworded_below_best",
+    "reworded_rank",
     "step_cosine",
     "step_bm25",
     "step_rank",
     "best_cosine",
     "best_spread",
     "elsewhere",
+    "reworded_elsewhere",
     "best_bm25",
     "best_in_any",
     "words",
@@ -68,6 +72,10 @@ class DenseEvidence:
     candidates: Floats
     related: Floats
     """Of each candidate's nearest line of the thesaurus."""
+    reworded: Floats
+    """Of each candidate to what tools would call what the query says."""
+    reworded_length: float
+    """Of the vector of what they would call it: the similarity of a tool that is called just so."""
     elsewhere: float | None = None
     """The query's highest similarity to what is done by programs in general; None when that is not known."""
 
@@ -151,9 +159,13 @@ _DENSE: Final = (
     "related_cosine",
     "related_below_best",
     "related_rank",
+    "reworded_cosine",
+    "reworded_below_best",
+    "reworded_rank",
     "best_cosine",
     "best_spread",
     "elsewhere",
+    "reworded_elsewhere",
 )
 
 
@@ -170,6 +182,10 @@ def _dense(dense: DenseEvidence | None) -> Mapping[str, Floats | float]:
         "related_cosine": dense.related,
         "related_below_best": dense.related - dense.related.max(initial=0.0),
         "related_rank": _nearness(dense.related),
+        "reworded_cosine": dense.reworded,
+        "reworded_below_best": dense.reworded - dense.reworded.max(initial=0.0),
+        "reworded_rank": _nearness(dense.reworded),
+        "reworded_elsewhere": dense.reworded_length - float(dense.reworded.max(initial=0.0)),
         "best_cosine": best,
         "best_spread": best - field,
         "elsewhere": 0.0 if dense.elsewhere is None else dense.elsewhere - best,

@@ -30,12 +30,11 @@ MANY_SERVERS: Final = 8
 """Servers from which on a catalog is asked all sorts of things."""
 LEAN_LOGITS: Final = 2.0
 """What one standard deviation between words and vectors adds to a score at a lean of 1."""
-ELSEWHERE_FROM: Final = 0.12
-ELSEWHERE_WIDTH: Final = 0.08
+ELSEWHERE: Final = {"elsewhere": (0.12, 0.08), "reworded_elsewhere": (0.38, 0.1)}
+"""From where on, and over which width, these features say that a query means what programs do elsewhere."""
 ELSEWHERE_LOGITS: Final = 4.0
-"""So much less likely is it that any tool serves a query that names no server, is not the name of a tool, and is this
-much nearer to what programs do elsewhere than to the catalog. Catalogs for fitting lack the tools that people miss;
-queries written for real catalogs tell: of 285 with an answer 1 lies beyond both bounds, of 45 that have none 29."""
+"""So much less likely is it then that any tool serves a query that names no server and is not the name of a tool.
+Catalogs for fitting lack the tools that people miss; queries written for real catalogs tell."""
 IN_FULL: Final = 0.9
 """The share of a query's words, by weight, in a tool's name, from which on the query asks for that name."""
 IN_FULL_LOGITS: Final = 1.5
@@ -72,9 +71,10 @@ class Fusion:
 
     def scores(self, table: Floats) -> Floats:
         """Return one score per line of features; higher is better, the scale means nothing."""
-        values = self._standardised(table)
-        found = [_output(values, network) for network in self.networks]
-        return np.asarray(np.mean(found, axis=0), np.float32)
+        # Equal lines have equal scores: the last bits of a matrix product depend on where a line stands.
+        lines, line_of = np.unique(self._standardised(table), axis=0, return_inverse=True)
+        found = [_output(lines, network) for network in self.networks]
+        return np.asarray(np.mean(found, axis=0), np.float32)[line_of.reshape(-1)]
 
     def fit(self, scores: Floats, table: Floats) -> float:
         """Return the probability that any of the candidates serves the query."""
@@ -108,12 +108,14 @@ class Fusion:
         return logistic(logits)
 
     def _strangeness(self, table: Floats) -> float:
-        elsewhere = FEATURES.index("elsewhere")
-        read = self.scale[self.columns == elsewhere].any()
-        if not read or table[:, FEATURES.index("server_named")].max() > 0:
+        if table[:, FEATURES.index("server_named")].max() > 0:
             return 0.0
-        beyond = (float(table[0, elsewhere]) - ELSEWHERE_FROM) / ELSEWHERE_WIDTH
-        return ELSEWHERE_LOGITS * min(max(beyond, 0.0), 1.0)
+        return ELSEWHERE_LOGITS * sum(
+            min(max((float(table[0, column]) - start) / width, 0.0), 1.0)
+            for name, (start, width) in ELSEWHERE.items()
+            for column in [FEATURES.index(name)]
+            if self.scale[self.columns == column].any()
+        )
 
     def probabilities(self, scores: Floats, table: Floats) -> Floats:
         """Return the probability that each candidate serves the query, rising with its score."""

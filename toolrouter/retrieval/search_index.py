@@ -17,7 +17,7 @@ from toolrouter.errors import ModelError
 from toolrouter.index.bm25f import Bm25f
 from toolrouter.index.embedding_cache import Progress, embed_cached, text_key
 from toolrouter.index.faiss_index import FaissIndex
-from toolrouter.index.related import RelatedLines, line_vectors
+from toolrouter.index.related import RelatedLines, line_vectors, rewording
 from toolrouter.index.shipped_vectors import shipped_vectors
 from toolrouter.index.thesaurus import lines_about, related_words
 from toolrouter.ports import Embedder, Store, Vectors
@@ -102,8 +102,10 @@ class SearchIndex:
         words = map(related_words, lines)
         self.lexical = Bm25f([{**each, "related": found} for each, found in zip(fields, words, strict=True)])
         vectors = line_vectors(dense.embed.embedder.name) if dense else None
-        self.related = RelatedLines(lines, vectors) if vectors is not None else None
+        self.related = RelatedLines(lines, vectors.said) if vectors is not None else None
         """What people say of the tools; None for embedders whose fusion was not fitted to know."""
+        self.rewording = rewording(dense.embed.embedder.name) if dense else None
+        """What tools call what people say; None where `related` is."""
         self.names = NameIndex(tools)
         self.twins = twins(tools)
         """Tools whose definition other servers have too, with its hash."""
