@@ -30,6 +30,8 @@ from toolrouter.retrieval.search_index import DenseSide, SearchIndex
 
 DEPTH: Final = 100
 """How many rows each side proposes for a query."""
+REWORDED_DEPTH: Final = 30
+"""How many more the query worded anew does."""
 STEP_DEPTH: Final = 20
 """How many rows each side proposes for a step of it."""
 FACTS_CHARACTERS: Final = 2_000
@@ -80,7 +82,7 @@ def gather(index: SearchIndex, request: Request, allowed: Allowed = None) -> Can
         _worded(scores, DEPTH),
         np.array([mention.row for mention in mentions], np.int64),
         best[1],
-        _nearest(index, reworded, DEPTH, allowed)[1],
+        _nearest(index, reworded, REWORDED_DEPTH, allowed)[1],
         *(_worded(_word_scores(index, step, allowed), STEP_DEPTH) for step in steps),
         *(_nearest(index, vector, STEP_DEPTH, allowed)[1] for vector in _step_vectors(request)),
     ]
