@@ -7,14 +7,15 @@ from toolrouter.index.onnx_embedder import OnnxEmbedder
 from toolrouter.index.related import SCALE, LineVectors, RelatedLines, Rewording, line_vectors, rewording
 from toolrouter.index.thesaurus import lines_about, thesaurus
 
-VECTORS = np.array([[127, 0], [0, 127], [-90, -90]], np.int8)
+VECTORS = np.array([[120, 0], [0, 120], [-90, -90]], np.int8)
+"""Of three lines, times SCALE."""
 EAST = np.array([1, 0], np.float32)
 
 
 def test_a_tool_is_as_near_as_the_nearest_line_about_it() -> None:
     related = RelatedLines([[0, 1], [1], [2], []], VECTORS)
-    assert related.similarities(EAST, np.array([0, 1, 2, 3])) == pytest.approx([1, 0, 0, 0])
-    assert related.similarities(EAST, np.array([3, 0])) == pytest.approx([0, 1])
+    assert related.similarities(EAST, np.array([0, 1, 2, 3])) == pytest.approx([0.3, 0, 0, 0])
+    assert related.similarities(EAST, np.array([3, 0])) == pytest.approx([0, 0.3])
 
 
 def test_a_catalog_that_nothing_is_said_of_is_near_to_nothing() -> None:
@@ -23,8 +24,7 @@ def test_a_catalog_that_nothing_is_said_of_is_near_to_nothing() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 2), max_size=4), min_size=1, max_size=6))
 def test_similarities_are_those_of_the_lines(lines: list[list[int]]) -> None:
-    unit = VECTORS / np.linalg.norm(VECTORS.astype(float), axis=1, keepdims=True)
-    wanted = [max([0.0, *(float(unit[line] @ EAST) for line in about)]) for about in lines]
+    wanted = [max([0.0, *(float(VECTORS[line] @ EAST) / SCALE for line in about)]) for about in lines]
     assert RelatedLines(lines, VECTORS).similarities(EAST, np.arange(len(lines))) == pytest.approx(wanted, abs=1e-6)
 
 

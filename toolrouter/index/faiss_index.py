@@ -62,29 +62,32 @@ class FaissIndex:
             return np.zeros((len(queries), wanted), np.float32), np.zeros((len(queries), wanted), np.int64)
         given = np.ascontiguousarray(queries, np.float32)
         similarities, rows = (
-            self._search_alone(given, wanted) if len(given) <= FEW_QUERIES else self._index.search(given, wanted)
+            search_alone(self._library, self._index, given, wanted)
+            if len(given) <= FEW_QUERIES
+            else self._index.search(given, wanted)
         )
         order = np.lexsort((rows, -similarities), axis=1)
         return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
-    def _search_alone(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
-        """Search in this thread: several gain nothing for a few vectors, and wait for each other on a busy machine."""
-        threads = self._library.omp_get_max_threads()
-        self._library.omp_set_num_threads(1)
-        try:
-            found: tuple[Vectors, Rows] = self._index.search(queries, k)
-        finally:
-            self._library.omp_set_num_threads(threads)
-        return found
-
     def vectors(self, rows: Rows | None = None) -> Vectors:
-        """Return the vectors of some rows, or of all."""
+        """Return the vectors of some rows, or of all: these may be a view, for as long as the index lives."""
         if self._view is not None:
             return self._view if rows is None else self._view[rows]
         found: Vectors = (
             self._index.reconstruct_n(0, self._count) if rows is None else self._index.reconstruct_batch(rows)
         )
         return found
+
+
+def search_alone(library: Any, index: Any, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+    """Search in this thread: several gain nothing for a few vectors, and wait for each other on a busy machine."""
+    threads = library.omp_get_max_threads()
+    library.omp_set_num_threads(1)
+    try:
+        found: tuple[Vectors, Rows] = index.search(queries, k)
+    finally:
+        library.omp_set_num_threads(threads)
+    return found
 
 
 def _lists(library: Any, dimensions: int, vectors: Vectors) -> Any:

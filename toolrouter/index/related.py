@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolrouter.index.embedding_cache import text_key
-from toolrouter.index.shipped_vectors import THESAURUS, shipped_file, unit
+from toolrouter.index.faiss_index import search_alone
+from toolrouter.index.shipped_vectors import THESAURUS, shipped_file
 from toolrouter.index.thesaurus import thesaurus
 from toolrouter.ports import Embedder, Vectors
 
@@ -40,13 +41,12 @@ class LineVectors(NamedTuple):
 class RelatedLines:
     """The lines about each tool of a catalog, by row, with their vectors."""
 
-    def __init__(self, lines: Sequence[Sequence[int]], vectors: NDArray[np.int8]) -> None:
-        """`vectors` has what people say in each line of the thesaurus; only the direction counts."""
+    def __init__(self, lines: Sequence[Sequence[int]], said: NDArray[np.int8]) -> None:
+        """`said` is that of `LineVectors`, which is kept as it is."""
         sizes = np.array([len(found) for found in lines], np.int64)
         self._starts = np.r_[0, np.cumsum(sizes)]
-        every = np.array([line for found in lines for line in found], np.int64)
-        used, self._lines = np.unique(every, return_inverse=True)
-        self._vectors = unit(vectors[used])
+        self._lines = np.array([line for found in lines for line in found], np.int64)
+        self._said = said
 
     def similarities(self, query: Vectors, rows: NDArray[np.int64]) -> Floats:
         """Return the similarity of a query to the nearest line about each tool, at least 0, and 0 where there is none.
@@ -54,13 +54,16 @@ class RelatedLines:
         `query` is a unit vector, made as the vectors of the lines were: with `embed_queries`.
         """
         found = np.zeros(len(rows), np.float32)
-        if not len(self._vectors):
+        sizes = self._starts[rows + 1] - self._starts[rows]
+        some = np.flatnonzero(sizes)
+        if not some.size:
             return found
+        firsts = np.cumsum(sizes[some]) - sizes[some]
+        within = np.arange(sizes[some].sum()) - np.repeat(firsts, sizes[some])
+        lines = self._lines[np.repeat(self._starts[rows[some]], sizes[some]) + within]
         # Not a matrix product: that one starts threads, which take longer than the sums do.
-        near = np.einsum("ij,j->i", self._vectors, query)
-        for at, row in enumerate(rows):
-            lines = self._lines[self._starts[row] : self._starts[row + 1]]
-            found[at] = near[lines].max(initial=0.0)
+        near = np.einsum("ij,j->i", self._said[lines].astype(np.float32), query) / SCALE
+        found[some] = np.maximum.reduceat(near, firsts).clip(0)
         return found
 
 
@@ -70,6 +73,7 @@ class Rewording:
     def __init__(self, vectors: LineVectors) -> None:
         import faiss
 
+        self._library: Any = faiss
         lines, dimensions = vectors.said.shape
         # Whole bytes are compared in a third of the time that floats take, in a quarter of the memory.
         self._said: Any = faiss.IndexScalarQuantizer(
@@ -86,7 +90,7 @@ class Rewording:
         """
         # The index takes a query for bytes as well.
         asked = _in_bytes(query[None, :]).astype(np.float32)
-        similarities, lines = self._said.search(asked, min(NEAREST, self._said.ntotal))
+        similarities, lines = search_alone(self._library, self._said, asked, min(NEAREST, self._said.ntotal))
         weights = np.exp((similarities[0] - similarities[0][0]) / (TEMPERATURE * SCALE**2))
         found: Vectors = (weights / weights.sum()) @ self._called[lines[0]].astype(np.float32) / SCALE
         return found
