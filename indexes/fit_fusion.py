@@ -60,15 +60,7 @@ THRESHOLD_SET, ANSWERED = "ours_dev", 0.98
 MOST_SAMPLED = 3_000
 PHRASES = 1_200
 SEED = 20261121
-OF_RELATED = (
-    "related_cosine",
-    "related_below_best",
-    "related_rank",
-    "reworded_cosine",
-    "reworded_below_best",
-    "reworded_rank",
-    "reworded_elsewhere",
-)
+OF_RELATED = tuple(name for name in FEATURES if name.startswith(("related_", "reworded_")))
 """What the thesaurus says; known with the built-in model alone."""
 OF_VECTORS = (
     "cosine",

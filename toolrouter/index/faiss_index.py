@@ -62,9 +62,7 @@ class FaissIndex:
             return np.zeros((len(queries), wanted), np.float32), np.zeros((len(queries), wanted), np.int64)
         given = np.ascontiguousarray(queries, np.float32)
         similarities, rows = (
-            search_alone(self._library, self._index, given, wanted)
-            if len(given) <= FEW_QUERIES
-            else self._index.search(given, wanted)
+            search_alone(self._index, given, wanted) if len(given) <= FEW_QUERIES else self._index.search(given, wanted)
         )
         order = np.lexsort((rows, -similarities), axis=1)
         return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(rows, order, axis=1)
@@ -79,14 +77,16 @@ class FaissIndex:
         return found
 
 
-def search_alone(library: Any, index: Any, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+def search_alone(index: Any, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
     """Search in this thread: several gain nothing for a few vectors, and wait for each other on a busy machine."""
-    threads = library.omp_get_max_threads()
-    library.omp_set_num_threads(1)
+    import faiss
+
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
     try:
         found: tuple[Vectors, Rows] = index.search(queries, k)
     finally:
-        library.omp_set_num_threads(threads)
+        faiss.omp_set_num_threads(threads)
     return found
 
 

@@ -73,7 +73,6 @@ class Rewording:
     def __init__(self, vectors: LineVectors) -> None:
         import faiss
 
-        self._library: Any = faiss
         lines, dimensions = vectors.said.shape
         # Whole bytes are compared in a third of the time that floats take, in a quarter of the memory.
         self._said: Any = faiss.IndexScalarQuantizer(
@@ -90,7 +89,7 @@ class Rewording:
         """
         # The index takes a query for bytes as well.
         asked = _in_bytes(query[None, :]).astype(np.float32)
-        similarities, lines = search_alone(self._library, self._said, asked, min(NEAREST, self._said.ntotal))
+        similarities, lines = search_alone(self._said, asked, min(NEAREST, self._said.ntotal))
         weights = np.exp((similarities[0] - similarities[0][0]) / (TEMPERATURE * SCALE**2))
         found: Vectors = (weights / weights.sum()) @ self._called[lines[0]].astype(np.float32) / SCALE
         return found

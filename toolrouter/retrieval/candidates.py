@@ -145,7 +145,10 @@ def _dense(
 
 
 def _inner(rows: Vectors, vector: Vectors) -> Floats:
-    """Return inner products, equal for equal rows: the last bits of a matrix product depend on where a row stands."""
+    """Return inner products, equal for equal rows: the last bits of a matrix product depend on where a row stands.
+
+    Nor does it start threads as that does, which take longer than the sums do.
+    """
     found: Floats = np.einsum("ij,j->i", rows, vector)
     return found
 
@@ -153,8 +156,7 @@ def _inner(rows: Vectors, vector: Vectors) -> Floats:
 def _elsewhere(dense: DenseSide, vector: Vectors) -> float | None:
     if dense.capabilities is None or dense.familiar is None:
         return None
-    # Not a matrix product: that one starts threads, which take longer than the sums do.
-    return float((np.einsum("ij,j->i", dense.capabilities, vector) - dense.familiar).max())
+    return float((_inner(dense.capabilities, vector) - dense.familiar).max())
 
 
 def _lexical(index: SearchIndex, terms: Sequence[QueryTerm], scores: Floats, rows: Rows) -> LexicalEvidence:
