@@ -61,9 +61,18 @@ class RelatedLines:
         firsts = np.cumsum(sizes[some]) - sizes[some]
         within = np.arange(sizes[some].sum()) - np.repeat(firsts, sizes[some])
         lines = self._lines[np.repeat(self._starts[rows[some]], sizes[some]) + within]
+        found[some] = np.maximum.reduceat(self._near(query, lines), firsts).clip(0)
+        return found
+
+    def _near(self, query: Vectors, lines: NDArray[np.int64]) -> Floats:
+        """Return the similarity of each line; tools of one kind share most of theirs, which are compared once."""
+        wanted = np.zeros(len(self._said), bool)
+        wanted[lines] = True
+        distinct = np.flatnonzero(wanted)
+        near = np.zeros(len(wanted), np.float32)
         # Not a matrix product: that one starts threads, which take longer than the sums do.
-        near = np.einsum("ij,j->i", self._said[lines].astype(np.float32), query) / SCALE
-        found[some] = np.maximum.reduceat(near, firsts).clip(0)
+        near[distinct] = np.einsum("ij,j->i", self._said[distinct].astype(np.float32), query) / SCALE
+        found: Floats = near[lines]
         return found
 
 

@@ -256,8 +256,7 @@ def _query(evidence: Evidence) -> Mapping[str, Floats | float]:
 
 def _nearness(scores: Floats) -> Floats:
     """Return 1 for the best, 1/2 for the second and so on; equal scores share a rank, and nothing is near at zero."""
-    distinct, inverse = np.unique(-scores, return_inverse=True)
-    ahead = np.r_[0, np.cumsum(np.bincount(inverse, minlength=len(distinct)))][:-1]
-    near: Floats = (1.0 / (1.0 + ahead[inverse])).astype(np.float32)
+    ahead = np.searchsorted(np.sort(-scores), -scores)
+    near: Floats = (1.0 / (1.0 + ahead)).astype(np.float32)
     near[scores <= 0] = 0
     return near

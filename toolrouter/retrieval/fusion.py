@@ -72,9 +72,11 @@ class Fusion:
     def scores(self, table: Floats) -> Floats:
         """Return one score per line of features; higher is better, the scale means nothing."""
         # Equal lines have equal scores: the last bits of a matrix product depend on where a line stands.
-        lines, line_of = np.unique(self._standardised(table), axis=0, return_inverse=True)
+        firsts: dict[bytes, int] = {}
+        line_of = [firsts.setdefault(line.tobytes(), len(firsts)) for line in table]
+        lines = self._standardised(np.frombuffer(b"".join(firsts), table.dtype).reshape(len(firsts), -1))
         found = [_output(lines, network) for network in self.networks]
-        return np.asarray(np.mean(found, axis=0), np.float32)[line_of.reshape(-1)]
+        return np.asarray(np.mean(found, axis=0), np.float32)[line_of]
 
     def fit(self, scores: Floats, table: Floats) -> float:
         """Return the probability that any of the candidates serves the query."""

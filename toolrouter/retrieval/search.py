@@ -15,7 +15,7 @@ from toolrouter.ports import Reranker, Vectors
 from toolrouter.retrieval.candidates import Allowed, Candidates, Request, gather
 from toolrouter.retrieval.cut import SPARED, cut
 from toolrouter.retrieval.fairness import beside, fair
-from toolrouter.retrieval.features import FEATURES, Floats
+from toolrouter.retrieval.features import FEATURES
 from toolrouter.retrieval.fusion import DENSE, GENERIC, LEXICAL, leaning, load_fusion
 from toolrouter.retrieval.glossary import gloss
 from toolrouter.retrieval.merge import merge
@@ -36,9 +36,10 @@ RESPELT_WORDS: Final = 4
 TASK_SHARE: Final = 0.5
 """Of the whole task in the vector of each of its steps."""
 
-_COLUMN: Final = {
-    name: FEATURES.index(name) for name in ("cosine", "bm25", "in_name", "server_named", "same_action", "other_action")
-}
+_SERVER_NAMED: Final = FEATURES.index("server_named")
+_SHOWN: Final = [
+    FEATURES.index(name) for name in ("cosine", "bm25", "in_name", "server_named", "same_action", "other_action")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +177,9 @@ def _rank(index: SearchIndex, request: Request, allowed: Allowed, profile: str, 
         Hit(
             index.ids[found.rows[at]],
             float(probabilities[at]),
-            {**_parts(found.table[at], float(scores[at])), "fit": answerable},
+            {**_parts(line), "fused": float(scores[at]), "fit": answerable},
         )
-        for at in order.tolist()
+        for at, line in zip(order.tolist(), found.table[order][:, _SHOWN].tolist(), strict=True)
     ]
     if not _names_a_server(found):
         ranked = spread(ranked, index.server_of)
@@ -200,7 +201,7 @@ def _reranked(
 
 
 def _names_a_server(found: Candidates) -> bool:
-    return bool((found.table[:, _COLUMN["server_named"]] > 0).any())
+    return bool((found.table[:, _SERVER_NAMED] > 0).any())
 
 
 def _profile(index: SearchIndex) -> str:
@@ -208,16 +209,15 @@ def _profile(index: SearchIndex) -> str:
     return str(getattr(embedder, "model", GENERIC))
 
 
-def _parts(line: Floats, fused: float) -> dict[str, float]:
-    """Return what every stage said about one tool."""
-    value = {name: float(line[column]) for name, column in _COLUMN.items()}
+def _parts(shown: Sequence[float]) -> dict[str, float]:
+    """Return what every stage said about one tool, given its `_SHOWN` features."""
+    cosine, bm25, in_name, server_named, same_action, other_action = shown
     return {
-        "dense": value["cosine"],
-        "lexical": value["bm25"],
-        "name": value["in_name"],
-        "server": value["server_named"],
-        "action": value["same_action"] - value["other_action"],
-        "fused": fused,
+        "dense": cosine,
+        "lexical": bm25,
+        "name": in_name,
+        "server": server_named,
+        "action": same_action - other_action,
     }
 
 

@@ -42,11 +42,14 @@ def fold(rankings: Sequence[Sequence[Hit]], twins: Mapping[ToolId, str]) -> list
 def _folded(
     ranking: Sequence[Hit], stands_for: Mapping[ToolId, ToolId], also: Mapping[ToolId, Mapping[ToolId, None]]
 ) -> list[Hit]:
-    folded: dict[ToolId, Hit] = {}
+    best: dict[ToolId, Hit] = {}
+    shared: dict[ToolId, float] = {}
     for hit in ranking:
         stands = stands_for.get(hit.id, hit.id)
-        if (known := folded.get(stands)) is None:
-            folded[stands] = replace(hit, id=stands, also=tuple(also[stands])) if stands in also else hit
-        else:
-            folded[stands] = replace(known, score=min(1.0, known.score + hit.score))
-    return list(folded.values())
+        best.setdefault(stands, hit)
+        if stands in also:
+            shared[stands] = min(1.0, shared.get(stands, 0.0) + hit.score)
+    return [
+        replace(hit, id=stands, score=shared[stands], also=tuple(also[stands])) if stands in also else hit
+        for stands, hit in best.items()
+    ]
