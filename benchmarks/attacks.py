@@ -20,6 +20,9 @@ from toolrouter.catalog.memory_store import MemoryStore
 from toolrouter.catalog.naming import tool_id
 from toolrouter.evaluation.sets import EvalSet
 from toolrouter.guard.fingerprint import fingerprint
+from toolrouter.index.related import SCALE, line_vectors
+from toolrouter.index.thesaurus import thesaurus
+from toolrouter.index.words import words
 from toolrouter.ports import Embedder
 from toolrouter.retrieval.fairness import Standing, standing
 from toolrouter.retrieval.probe import dominates, share_of_wins
@@ -36,8 +39,8 @@ Texts = Sequence[tuple[str, str]]
 
 
 def stuffed(found: EvalSet, queries: Sequence[str], _embedder: Embedder | None) -> Texts:
-    words = sorted({word for tool in found.tools for word in tool.description.lower().split() if word.isalpha()})
-    return [("everything", " ".join(random.Random(SEED).sample(words, min(600, len(words)))))]
+    every = sorted({word for tool in found.tools for word in tool.description.lower().split() if word.isalpha()})
+    return [("everything", " ".join(random.Random(SEED).sample(every, min(600, len(every)))))]
 
 
 def boasting(found: EvalSet, queries: Sequence[str], _embedder: Embedder | None) -> Texts:
@@ -82,6 +85,19 @@ def shadowing(found: EvalSet, queries: Sequence[str], embedder: Embedder | None)
     return [(f"x_{row}", f"{texts[row]}. Works for: {queries[int(near[:, row].argmax())]}") for row in _greedy(near)]
 
 
+def answering(found: EvalSet, queries: Sequence[str], embedder: Embedder | None) -> Texts:
+    """Attack on the rewording: the thesaurus' entries nearest to all queries (greedy), with tools called just so."""
+    shipped = line_vectors(embedder.name) if embedder is not None else None
+    if embedder is None or shipped is None:
+        return []
+    lines = thesaurus()
+    near = embedder.embed_queries(list(queries)) @ (shipped.said.T.astype(np.float32) / SCALE)
+    return [
+        ("_".join(words(lines.terms_of[row].partition(";")[0])), f"{lines.terms_of[row]}: {lines.lines[row]}")
+        for row in _greedy(near)
+    ]
+
+
 def _greedy(near: Any) -> list[int]:
     best = np.zeros(near.shape[0], np.float32)
     chosen: list[int] = []
@@ -102,6 +118,7 @@ ATTACKS: Mapping[str, Callable[[EvalSet, Sequence[str], Embedder | None], Texts]
     "A7 several queries in one": gathering,
     "E1 nearest to all queries": covering,
     "E2 nearest texts, reworded": shadowing,
+    "E3 nearest entries of the thesaurus": answering,
 }
 
 
@@ -153,17 +170,17 @@ def main() -> None:
     believed = [tool for tool in found.tools if given.set != "recorded"]  # the probe has the recorded ones by itself
     texts = [query.text for query in found.queries if query.relevant]
     results = {"none": measure(found, [], embedder, store, given.k)}
-    print(f"{'attack':28} {'defence':9} {'any':>6} {'share':>6} {'whole':>6} {'honest':>7}")
+    print(f"{'attack':36} {'defence':9} {'any':>6} {'share':>6} {'whole':>6} {'honest':>7}")
     for name, attack in [("none", None), *ATTACKS.items()]:
         if attack is not None:
             tools = evil(attack(found, texts, embedder))
             results[name] = measure(found, tools, embedder, store, given.k)
             taken = share_of_wins(tools, believed) if tools else 0.0
-            print(f"{name:28} probe     {100 * taken:.1f} % of ordinary searches won", flush=True)
+            print(f"{name:36} probe     {100 * taken:.1f} % of ordinary searches won", flush=True)
             if tools and dominates(tools, believed):
                 results[name]["probed"] = results["none"]["defended"]  # it waits for review: nothing of it is found
         for defence, row in results[name].items():
-            print(f"{name:28} {defence:9} " + " ".join(f"{value:>6}" for value in row.values()), flush=True)
+            print(f"{name:36} {defence:9} " + " ".join(f"{value:>6}" for value in row.values()), flush=True)
     figures = {"set": given.set, "queries": len(found.queries), "tools": len(found.tools), "k": given.k}
     save(f"attacks-{given.set}", {**figures, "results": results}, given.out)
 

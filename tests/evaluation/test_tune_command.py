@@ -161,9 +161,18 @@ def test_toml_that_cannot_be_edited_safely_is_left_alone() -> None:
         with_search_settings(file, {"k": 12})
 
 
-def test_undo_gives_defaults_to_what_was_not_there(config: Path, tmp_path: Path) -> None:
-    apply(config, {"token_budget": 300}, tmp_path / "home")
-    assert undo(tmp_path / "home") == (config.resolve(), {"token_budget": 1000})
+def test_undo_brings_back_the_file_as_it_was(config: Path, tmp_path: Path) -> None:
+    apply(config, {"k": 12, "token_budget": 300}, tmp_path / "home")
+    assert undo(tmp_path / "home") == (config.resolve(), {"k": 2, "token_budget": 1000})
+    assert config.read_text(encoding="utf-8") == JSON
+
+
+def test_undo_keeps_other_edits_and_gives_defaults_to_what_was_not_there(config: Path, tmp_path: Path) -> None:
+    apply(config, {"k": 12, "token_budget": 300}, tmp_path / "home")
+    config.write_text(config.read_text(encoding="utf-8").replace("my servers", "all servers"), encoding="utf-8")
+    undo(tmp_path / "home")
+    assert "all servers" in config.read_text(encoding="utf-8")
+    assert search_section(config) == {"k": 2, "min_score": 0.0, "token_budget": 1000}
 
 
 def test_calls_tell_what_a_search_was_for() -> None:

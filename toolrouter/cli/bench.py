@@ -45,7 +45,7 @@ def command(
 
     prices = Prices(price, cached_price)
     folder = made_folder(plot or home_folder() / "reports")
-    bundles, settings = _recorded(data) if recorded or data else _own(config)
+    bundles, settings = _recorded(data, config) if recorded or data else _own(config)
     compared = [_compare(name, found, settings, tasks, prices) for name, found in bundles.items()]
     files = _draw(compared, folder)
     if json:
@@ -61,10 +61,11 @@ def command(
         _show(compared, prices, files)
 
 
-def _recorded(folder: Path | None) -> tuple[dict[str, EvalSet], Settings]:
+def _recorded(folder: Path | None, config: Path | None) -> tuple[dict[str, EvalSet], Settings]:
     from toolrouter.config import Settings
     from toolrouter.evaluation.bundles import ALL_RECORDED, BUNDLES, FEWEST_SERVERS, recorded_of
     from toolrouter.evaluation.recorded import RECORDED, every_recorded
+    from toolrouter.settings_file import load_settings
 
     every = every_recorded(folder or RECORDED)
     bundles = {}
@@ -72,7 +73,8 @@ def _recorded(folder: Path | None) -> tuple[dict[str, EvalSet], Settings]:
         there = recorded_of(aliases, every.servers)
         if len(there) >= FEWEST_SERVERS:
             bundles[name] = _part(every, name, there)
-    return {**bundles, ALL_RECORDED: every}, Settings.model_validate({})
+    settings = load_settings(config).settings if config else Settings.model_validate({})
+    return {**bundles, ALL_RECORDED: every}, settings
 
 
 def _part(every: EvalSet, name: str, aliases: list[str]) -> EvalSet:

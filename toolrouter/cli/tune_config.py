@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from toolrouter.config import Settings
 from toolrouter.errors import ConfigError
 from toolrouter.settings_file import ConfigFile, parse_config, read_config, settings_of
-from toolrouter.settings_file.edit import write_config
+from toolrouter.settings_file.edit import replace_file, write_config
 from toolrouter.types import JsonObject
 
 SECTION = ("toolrouter", "search")
@@ -25,7 +26,12 @@ def apply(path: Path, changes: Mapping[str, Any], home: Path) -> Path | None:
     text = with_search_settings(file, changes)
     settings_of(parse_config(path, text))
     backup = write_config(path, text)
-    record = {"config": str(path.resolve()), "before": {key: before.get(key) for key in changes}}
+    record = {
+        "config": str(path.resolve()),
+        "before": {key: before.get(key) for key in changes},
+        "read": _digest(backup) if backup else "",
+        "written": _digest(path),
+    }
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / _RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
     return backup
@@ -34,18 +40,28 @@ def apply(path: Path, changes: Mapping[str, Any], home: Path) -> Path | None:
 def undo(home: Path) -> tuple[Path, JsonObject]:
     """Sets what the last `apply` changed to what it was, and returns the config's path and those settings.
 
-    A key that was not in the file gets its default. Other edits since then stay. Raises ConfigError.
+    A file that nobody has edited since is what it was, byte for byte. Otherwise those edits stay, and a key that was
+    not in the file gets its default. Raises ConfigError.
     """
     try:
         record = json.loads((home / _RECORD).read_text(encoding="utf-8"))
         path, before = Path(record["config"]), dict(record["before"])
+        backup, read, written = path.with_name(path.name + ".bak"), record.get("read"), record.get("written")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError("There is nothing to undo: `toolrouter tune` has changed no config.") from error
     defaults = Settings.model_validate({}).router.search.model_dump()
     changes = {key: defaults[key] if value is None else value for key, value in before.items()}
-    write_config(path, with_search_settings(read_config(path), changes))
+    if (_digest(path), _digest(backup)) == (written, read):
+        replace_file(path, backup.read_bytes())
+    else:
+        write_config(path, with_search_settings(read_config(path), changes))
     (home / _RECORD).unlink()
     return path, changes
+
+
+def _digest(path: Path) -> str:
+    """Return the hash of a file; of one that is not there, what no file has."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
 
 
 def with_search_settings(file: ConfigFile, changes: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Keeps the search index in step with the catalog: one build at a time, in a worker thread, coalesced.
 
-Searches use the index of the last finished build, so a build never delays one. With many new definitions a lexical
-index answers first, while their texts are being embedded.
+Searches use the index of the last finished build, so a build never delays one. With many texts to embed a lexical
+index answers first, and says so.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 FIRST_BUILD_WAIT_S = 20.0
 """How long a search waits for the very first index of the process."""
 LEXICAL_FIRST_ABOVE = 200
-"""With more new definitions than this, searches get a lexical index before the embeddings are done."""
+"""With more texts to embed than this, searches get a lexical index before that is done."""
+NOT_YET = "Search goes by words alone while tools are being embedded. If nothing here fits, ask again in a minute."
 
 OnProgress = Callable[[str, int, int], None]
 """`(what, done, total)`; called from worker threads."""
@@ -127,8 +128,8 @@ class Indexer:
         catalog = self._catalog()
         embedder = self._load_embedder()
         try:
-            if embedder is not None and self._is_large_step(catalog):
-                self._use(catalog, None)
+            if embedder is not None and self._is_large_step(catalog, embedder):
+                self._use(catalog, None, NOT_YET)
             self._use(catalog, embedder)
         except _Stopping:
             return
@@ -137,11 +138,17 @@ class Indexer:
         elapsed_ms = (time.perf_counter() - started) * 1000
         logger.debug("indexed %d tools in %.0f ms", len(catalog.visible), elapsed_ms)
 
-    def _is_large_step(self, catalog: Catalog) -> bool:
-        known = set(self._index.ids) if self._index is not None else set()
-        return sum(tool.id not in known for tool in catalog.visible) > LEXICAL_FIRST_ABOVE
+    def _is_large_step(self, catalog: Catalog, embedder: Embedder) -> bool:
+        from toolrouter.retrieval.search_index import texts_to_embed
 
-    def _use(self, catalog: Catalog, embedder: Embedder | None) -> None:
+        known = set(self._index.ids) if self._index is not None else set()
+        new = [tool for tool in catalog.visible if tool.id not in known]
+        return (
+            len(new) > LEXICAL_FIRST_ABOVE
+            and texts_to_embed(new, catalog.servers, embedder, self._store) > LEXICAL_FIRST_ABOVE
+        )
+
+    def _use(self, catalog: Catalog, embedder: Embedder | None, warning: str = "") -> None:
         from toolrouter.retrieval.fairness import standing
         from toolrouter.retrieval.search_index import build_search_index
 
@@ -154,6 +161,7 @@ class Indexer:
             previous=self._index,
         )
         index.standing = standing(catalog.visible, self._newcomers())
+        index.warning = index.warning or warning
         self._index = index
         self._first_built.set()
         if catalog.visible:
