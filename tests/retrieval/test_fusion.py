@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from toolrouter.retrieval.features import FEATURES
-from toolrouter.retrieval.fusion import GENERIC, LEXICAL, load_fusion, log_sum, parse_fusion
+from toolrouter.retrieval.fusion import GENERIC, LEXICAL, MANY_TOOLS, load_fusion, log_sum, parse_fusion
 
 ENTRY: dict[str, Any] = {
     "features": ["bm25", "cosine", "words"],
@@ -89,6 +89,13 @@ def test_a_fit_at_the_threshold_is_one_half() -> None:
 def test_a_catalog_of_few_servers_answers_sooner() -> None:
     fusion = parse_fusion(ENTRY)
     assert fusion.answerable(0.2, 64) < 0.5 < fusion.answerable(0.2, 2) < fusion.answerable(0.2, 1)
+
+
+def test_the_best_of_more_tools_is_less_telling_within_bounds() -> None:
+    fusion, lines = load_fusion("toolrouter-minilm"), table(cosine=0.5)
+    fits = [fusion.fit(fusion.scores(lines), lines, tools) for tools in (1, 500, 1_000, MANY_TOOLS, 2_500, 9_000)]
+    assert fits == sorted(fits, reverse=True)
+    assert fits[0] == fits[1] > fits[2] > fits[3] == fusion.fit(fusion.scores(lines), lines) > fits[4] > fits[5]
 
 
 def test_an_unknown_embedder_gets_the_generic_weights() -> None:

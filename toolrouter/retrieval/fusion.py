@@ -30,7 +30,11 @@ MANY_SERVERS: Final = 8
 """Servers from which on a catalog is asked all sorts of things."""
 LEAN_LOGITS: Final = 2.0
 """What one standard deviation between words and vectors adds to a score at a lean of 1."""
-ELSEWHERE: Final = {"elsewhere": (0.12, 0.08), "reworded_elsewhere": (0.38, 0.1)}
+MANY_TOOLS: Final = 2_000
+"""A catalog of usual size. Of more tools the best looks better by chance alone, of fewer it is more telling."""
+FEWER_AND_MORE: Final = (0.35, 1.5)
+"""How far that goes, as a divisor of the odds that any tool serves."""
+ELSEWHERE: Final = {"elsewhere": (0.1, 0.15), "reworded_elsewhere": (0.35, 0.1)}
 """From where on, and over which width, these features say that a query means what programs do elsewhere."""
 ELSEWHERE_LOGITS: Final = 4.0
 """So much less likely is it then that any tool serves a query that names no server and is not the name of a tool.
@@ -78,9 +82,11 @@ class Fusion:
         found = [_output(lines, network) for network in self.networks]
         return np.asarray(np.mean(found, axis=0), np.float32)[line_of]
 
-    def fit(self, scores: Floats, table: Floats) -> float:
-        """Return the probability that any of the candidates serves the query."""
+    def fit(self, scores: Floats, table: Floats, tools: int = MANY_TOOLS) -> float:
+        """Return the probability that any of the candidates serves the query, in a catalog of so many tools."""
         logit = self.summary(scores, table) @ self.fit_weights + self.fit_intercept
+        if self._reads("cosine"):  # by words alone, chance is as great in a small catalog
+            logit -= np.log(np.clip(tools / MANY_TOOLS, *FEWER_AND_MORE))
         if table[:, FEATURES.index("in_name")].max() > IN_FULL:
             return float(logistic(logit + IN_FULL_LOGITS))
         return float(logistic(logit - self._strangeness(table)))
@@ -113,11 +119,13 @@ class Fusion:
         if table[:, FEATURES.index("server_named")].max() > 0:
             return 0.0
         return ELSEWHERE_LOGITS * sum(
-            min(max((float(table[0, column]) - start) / width, 0.0), 1.0)
+            min(max((float(table[0, FEATURES.index(name)]) - start) / width, 0.0), 1.0)
             for name, (start, width) in ELSEWHERE.items()
-            for column in [FEATURES.index(name)]
-            if self.scale[self.columns == column].any()
+            if self._reads(name)
         )
+
+    def _reads(self, name: str) -> bool:
+        return bool(self.scale[self.columns == FEATURES.index(name)].any())
 
     def probabilities(self, scores: Floats, table: Floats) -> Floats:
         """Return the probability that each candidate serves the query, rising with its score."""

@@ -47,7 +47,7 @@ class SearchOptions:
     """What a caller wants of a search."""
 
     k: int = 8
-    min_score: float = 0.05
+    min_score: float = 0.02
     token_budget: int = 1000
     servers: frozenset[str] | None = None
     retriever: Literal["hybrid", "dense", "lexical"] | str = "hybrid"
@@ -167,7 +167,7 @@ def _rank(index: SearchIndex, request: Request, allowed: Allowed, profile: str, 
         return []
     fusion = load_fusion(LEXICAL if request.vector is None else profile)
     scores = fusion.scores(found.table)
-    fit = fusion.fit(scores, found.table)
+    fit = fusion.fit(scores, found.table, len(index))
     if lean and request.vector is not None:
         # After the fit: whether any tool serves is not a question of taste.
         scores = scores + leaning(found.table, lean)
