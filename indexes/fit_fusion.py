@@ -60,6 +60,8 @@ THRESHOLD_SET, ANSWERED = "ours_dev", 0.98
 MOST_SAMPLED = 3_000
 PHRASES = 1_200
 SEED = 20261121
+OF_NONE = ("lines_elsewhere", "product_elsewhere")
+"""What is known of a query alone and counts by `fusion.ELSEWHERE`."""
 OF_RELATED = tuple(name for name in FEATURES if name.startswith(("related_", "reworded_")))
 """What the thesaurus says; known with the built-in model alone."""
 OF_VECTORS = (
@@ -226,7 +228,7 @@ def fit_profiles(groups: Groups, model: str, judged_on: Sequence[Example]) -> di
     profiles = {}
     for name, without in {model: (), **WITHOUT}.items():
         start = time.perf_counter()
-        profiles[name] = answer_most(fit(groups, without=without), judged_on, share=ANSWERED)
+        profiles[name] = answer_most(fit(groups, without=(*OF_NONE, *without)), judged_on, share=ANSWERED)
         logger.info("%s: fitted in %.0f s", name, time.perf_counter() - start)
     return profiles
 

@@ -141,7 +141,7 @@ class SearchSettings(_Strict):
         0, ge=-1, le=1, description="Of the hybrid retriever: towards words up to 1, towards vectors down to -1."
     )
     k: int = Field(8, ge=1, le=50, description="Most hits per answer.")
-    min_score: float = Field(0.02, ge=0, le=1, description="A query whose best hit is less probable is not answered.")
+    min_score: float = Field(0.01, ge=0, le=1, description="A query whose best hit is less probable is not answered.")
     token_budget: int = Field(1000, ge=100, description="Most o200k tokens of one answer's hits.")
 
 

@@ -34,12 +34,17 @@ def in_bytes(*rows: list[float]) -> np.ndarray:
 
 def test_a_query_is_worded_anew_by_the_terms_of_the_lines_it_is_near_to() -> None:
     lines = LineVectors(said=in_bytes([0.3, 0, 0], [0, 0.3, 0]), called=in_bytes([0, 0, 0.3], [0, 0.3, 0]))
-    assert Rewording(lines).vector(np.array([1, 0, 0], np.float32)) == pytest.approx([0, 0, 0.3], abs=0.05)
+    assert Rewording(lines).reword(np.array([1, 0, 0], np.float32)).vector == pytest.approx([0, 0, 0.3], abs=0.05)
+
+
+def test_a_catalog_knows_the_lines_about_its_tools() -> None:
+    related = RelatedLines([[0], [0, 2], []], VECTORS)
+    assert [related.known(np.array(lines)) for lines in ([0, 2], [0, 1], [1])] == [1, 0.5, 0]
 
 
 def test_lines_that_disagree_word_a_query_weakly() -> None:
     lines = LineVectors(said=in_bytes([0.3, 0], [0.3, 0]), called=in_bytes([0.3, 0], [0, 0.3]))
-    worded = Rewording(lines).vector(np.array([1, 0], np.float32))
+    worded = Rewording(lines).reword(np.array([1, 0], np.float32)).vector
     assert worded == pytest.approx([0.15, 0.15], abs=0.01)
 
 
@@ -69,4 +74,4 @@ def test_a_need_lies_near_the_tool_whose_words_it_does_not_have() -> None:
     related = RelatedLines([lines_about({"name": name}) for name in names], vectors.said)
     [query] = embedder.embed_queries(["who is on duty tonight"])
     assert related.similarities(query, np.arange(3)).argmax() == 0
-    assert (embedder.embed_texts(names) @ anew.vector(query)).argmax() == 0
+    assert (embedder.embed_texts(names) @ anew.reword(query).vector).argmax() == 0

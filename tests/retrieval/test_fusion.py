@@ -62,10 +62,25 @@ def test_the_shipped_weights_calibrate_without_changing_the_order(profile: str) 
 
 def test_a_query_much_nearer_to_what_is_done_elsewhere_is_hardly_served_unless_it_names_a_server() -> None:
     entry = json.loads(json.dumps(ENTRY).replace('"words"', '"elsewhere"'))
-    fusion, scores = parse_fusion(entry), np.array([3.0], np.float32)
+    fusion, scores = parse_fusion(entry), np.array([1.5], np.float32)
     near, far = table(elsewhere=0.1), table(elsewhere=0.3)
     assert fusion.fit(scores, far) < 0.2 < 0.8 < fusion.fit(scores, near)
     assert fusion.fit(scores, table(elsewhere=0.3, server_named=1.0)) > 0.8
+
+
+def test_what_no_line_of_the_catalog_says_is_less_likely_and_a_product_elsewhere_hardly_served() -> None:
+    entry = json.loads(json.dumps(ENTRY).replace('"words"', '"elsewhere"'))
+    fusion, scores = parse_fusion(entry), np.array([1.5], np.float32)
+    strange = fusion.fit(scores, table(lines_elsewhere=1.0))
+    assert fusion.fit(scores, table()) > 2 * strange
+    assert fusion.fit(scores, table(lines_elsewhere=1.0, product_elsewhere=1.0)) < 0.1 * strange
+
+
+def test_who_has_few_servers_is_believed_to_ask_what_they_are_for() -> None:
+    entry = json.loads(json.dumps(ENTRY).replace('"words"', '"elsewhere"'))
+    fusion, scores, far = parse_fusion(entry), np.array([1.5], np.float32), table(elsewhere=0.3)
+    one, few, many, more = (fusion.fit(scores, far, servers=number) for number in (1, 3, 8, 64))
+    assert one > few > many == more
 
 
 def test_a_single_candidate_has_a_probability() -> None:

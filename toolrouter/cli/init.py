@@ -34,7 +34,7 @@ JSON_TEMPLATE = """\
     "pinned": [],
     // New tools: trust-on-first-use, review-new (a person approves each), trust.
     "trust": "trust-on-first-use",
-    "search": { "k": 8, "min_score": 0.02, "token_budget": 1000 },
+    "search": { "k": 8, "min_score": 0.01, "token_budget": 1000 },
     // What toolrouter does differently for one server, by its name above.
     "servers": {
       // "github": { "deny": ["delete_*"], "about": "Issues and pull requests of our team." }
@@ -60,7 +60,7 @@ trust = "trust-on-first-use"   # or review-new (a person approves each), trust
 
 [toolrouter.search]
 k = 8
-min_score = 0.02
+min_score = 0.01
 token_budget = 1000
 """
 

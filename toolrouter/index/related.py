@@ -38,6 +38,15 @@ class LineVectors(NamedTuple):
     called: NDArray[np.int8]
 
 
+class Reworded(NamedTuple):
+    """A query in the words of tools."""
+
+    vector: Vectors
+    """Shorter than a unit vector where lines disagree."""
+    lines: NDArray[np.int64]
+    """Those it was worded by, nearest first."""
+
+
 class RelatedLines:
     """The lines about each tool of a catalog, by row, with their vectors."""
 
@@ -47,6 +56,12 @@ class RelatedLines:
         self._starts = np.r_[0, np.cumsum(sizes)]
         self._lines = np.array([line for found in lines for line in found], np.int64)
         self._said = said
+        self._is_known = np.zeros(len(said), bool)
+        self._is_known[self._lines] = True
+
+    def known(self, lines: NDArray[np.int64]) -> float:
+        """Return the share of some lines that are about any tool of the catalog."""
+        return float(self._is_known[lines].mean())
 
     def similarities(self, query: Vectors, rows: NDArray[np.int64]) -> Floats:
         """Return the similarity of a query to the nearest line about each tool, at least 0, and 0 where there is none.
@@ -91,17 +106,14 @@ class Rewording:
             self._said.add(vectors.said[start : start + ADDED_AT_ONCE].astype(np.float32))
         self._called = vectors.called
 
-    def vector(self, query: Vectors) -> Vectors:
-        """Return what tools would call what a query says, shorter than a unit vector where lines disagree.
-
-        `query` is a unit vector, made with `embed_queries`.
-        """
+    def reword(self, query: Vectors) -> Reworded:
+        """Return what tools would call what a query says; `query` is a unit vector, made with `embed_queries`."""
         # The index takes a query for bytes as well.
         asked = _in_bytes(query[None, :]).astype(np.float32)
         similarities, lines = search_alone(self._said, asked, min(NEAREST, self._said.ntotal))
         weights = np.exp((similarities[0] - similarities[0][0]) / (TEMPERATURE * SCALE**2))
-        found: Vectors = (weights / weights.sum()) @ self._called[lines[0]].astype(np.float32) / SCALE
-        return found
+        vector: Vectors = (weights / weights.sum()) @ self._called[lines[0]].astype(np.float32) / SCALE
+        return Reworded(vector, lines[0])
 
 
 @cache

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from toolrouter.index.best import best_rows
 from toolrouter.index.bm25f import QueryTerm
+from toolrouter.index.related import Reworded
 from toolrouter.index.words import STOP_WORDS, words
 from toolrouter.ports import Vectors
 from toolrouter.retrieval.actions import actions_in
@@ -26,6 +27,7 @@ from toolrouter.retrieval.features import (
 )
 from toolrouter.retrieval.names import Mention
 from toolrouter.retrieval.number import numbers_in
+from toolrouter.retrieval.products import products_in
 from toolrouter.retrieval.search_index import DenseSide, SearchIndex
 
 DEPTH: Final = 100
@@ -82,7 +84,7 @@ def gather(index: SearchIndex, request: Request, allowed: Allowed = None) -> Can
         _worded(scores, DEPTH),
         np.array([mention.row for mention in mentions], np.int64),
         best[1],
-        _nearest(index, reworded, REWORDED_DEPTH, allowed)[1],
+        _nearest(index, reworded.vector if reworded else None, REWORDED_DEPTH, allowed)[1],
         *(_worded(_word_scores(index, step, allowed), STEP_DEPTH) for step in steps),
         *(_nearest(index, vector, STEP_DEPTH, allowed)[1] for vector in _step_vectors(request)),
     ]
@@ -123,12 +125,12 @@ def _nearest(index: SearchIndex, vector: Vectors | None, depth: int, allowed: Al
     return similarities[best], rows[best]
 
 
-def _reworded(index: SearchIndex, vector: Vectors | None) -> Vectors | None:
-    return None if vector is None or index.rewording is None else index.rewording.vector(vector)
+def _reworded(index: SearchIndex, vector: Vectors | None) -> Reworded | None:
+    return None if vector is None or index.rewording is None else index.rewording.reword(vector)
 
 
 def _dense(
-    index: SearchIndex, vector: Vectors | None, reworded: Vectors | None, best: Floats, rows: Rows
+    index: SearchIndex, vector: Vectors | None, reworded: Reworded | None, best: Floats, rows: Rows
 ) -> DenseEvidence | None:
     if vector is None or index.dense is None:
         return None
@@ -138,8 +140,9 @@ def _dense(
         best=best,
         candidates=_inner(of_rows, vector),
         related=nothing if index.related is None else index.related.similarities(vector, rows),
-        reworded=nothing if reworded is None else _inner(of_rows, reworded),
-        reworded_length=0.0 if reworded is None else float(np.linalg.norm(reworded)),
+        reworded=nothing if reworded is None else _inner(of_rows, reworded.vector),
+        reworded_length=0.0 if reworded is None else float(np.linalg.norm(reworded.vector)),
+        lines_known=None if reworded is None or index.related is None else index.related.known(reworded.lines),
         elsewhere=_elsewhere(index.dense, vector),
     )
 
@@ -201,4 +204,5 @@ def _facts(request: Request, terms: Sequence[QueryTerm], index: SearchIndex) -> 
         unknown_share=unknown / total if total else 1.0,
         foreign_share=1.0 if request.gloss else sum(not letter.isascii() for letter in letters) / max(len(letters), 1),
         steps=len(request.steps),
+        names_product_elsewhere=not all(map(index.knows, products_in(text))),
     )

@@ -41,7 +41,18 @@ def cut(
         if hit.score < _floor(kept, min_score, newcomers) or (kept and spent > token_budget):
             break
         kept.append(hit)
-    return kept
+    left = token_budget - sum(cost(hit.id) for hit in kept)
+    return [*kept, *_of_steps(hits[len(kept) :], k - len(kept), left, cost)] if kept else []
+
+
+def _of_steps(hits: Sequence[Hit], most: int, token_budget: int, cost: Callable[[ToolId], int]) -> list[Hit]:
+    """Return what single steps of a task ask for, however little it serves the whole."""
+    found: list[Hit] = []
+    for hit in hits:
+        token_budget -= cost(hit.id) if "step" in hit.parts else 0
+        if len(found) < most and token_budget >= 0 and "step" in hit.parts:
+            found.append(hit)
+    return found
 
 
 def _floor(kept: Sequence[Hit], min_score: float, newcomers: int) -> float:

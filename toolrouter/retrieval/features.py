@@ -50,6 +50,8 @@ FEATURES: Final = (
     "best_spread",
     "elsewhere",
     "reworded_elsewhere",
+    "lines_elsewhere",
+    "product_elsewhere",
     "best_bm25",
     "best_in_any",
     "words",
@@ -60,6 +62,8 @@ FEATURES: Final = (
 """The columns; those from `best_cosine` on say something about the query and the catalog alone."""
 LEXICAL_SHARE: Final = 0.25
 """Of words beside vectors when a step's best tools are found."""
+LINES_KNOWN: Final = 0.5
+"""From this share of the lines on that are about any tool, a query is at home."""
 BACKGROUND: Final = slice(10, 60)
 """The ranks whose mean similarity says what an unrelated tool of this catalog has."""
 
@@ -76,6 +80,8 @@ class DenseEvidence:
     """Of each candidate to what tools would call what the query says."""
     reworded_length: float
     """Of the vector of what they would call it: the similarity of a tool that is called just so."""
+    lines_known: float | None = None
+    """Of the lines that the query was worded anew by, the share that is about any tool; None when that is not known."""
     elsewhere: float | None = None
     """The query's highest similarity to what is done by programs in general; None when that is not known."""
 
@@ -106,6 +112,8 @@ class QueryFacts:
     unknown_share: float
     foreign_share: float
     steps: int
+    names_product_elsewhere: bool = False
+    """Whether it names a product or service that no tool knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,7 @@ def features(rows: Rows, evidence: Evidence, tools: ToolFacts) -> Floats:
         **_query(evidence),
     }
     columns |= _steps(evidence.steps, columns)
+    columns |= _lines(evidence)
     table = np.empty((len(rows), len(FEATURES)), np.float32)
     for column, name in enumerate(FEATURES):
         table[:, column] = columns[name]
@@ -238,6 +247,16 @@ def _steps(steps: StepEvidence | None, columns: Mapping[str, Floats | float]) ->
         "step_cosine": steps.cosines.max(axis=0),
         "step_bm25": steps.word_shares.max(axis=0),
         "step_rank": np.stack([_nearness(line) for line in together]).max(axis=0),
+    }
+
+
+def _lines(evidence: Evidence) -> Mapping[str, Floats | float]:
+    """Return how few of the lines that word a query are about any tool, and whether it names a product besides."""
+    known = evidence.dense.lines_known if evidence.dense is not None else None
+    strange = 0.0 if known is None else 1 - min(known / LINES_KNOWN, 1)
+    return {
+        "lines_elsewhere": strange,
+        "product_elsewhere": strange * evidence.query.names_product_elsewhere,
     }
 
 

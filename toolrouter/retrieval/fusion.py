@@ -34,11 +34,19 @@ MANY_TOOLS: Final = 2_000
 """A catalog of usual size. Of more tools the best looks better by chance alone, of fewer it is more telling."""
 FEWER_AND_MORE: Final = (0.35, 1.5)
 """How far that goes, as a divisor of the odds that any tool serves."""
-ELSEWHERE: Final = {"elsewhere": (0.1, 0.15), "reworded_elsewhere": (0.35, 0.1)}
-"""From where on, and over which width, these features say that a query means what programs do elsewhere."""
-ELSEWHERE_LOGITS: Final = 4.0
-"""So much less likely is it then that any tool serves a query that names no server and is not the name of a tool.
-Catalogs for fitting lack the tools that people miss; queries written for real catalogs tell."""
+ELSEWHERE: Final = {
+    "elsewhere": (0.1, 0.15, 4.0),
+    "reworded_elsewhere": (0.35, 0.1, 4.0),
+    "lines_elsewhere": (0.0, 1.0, 3.0),
+    "product_elsewhere": (0.0, 1.0, 3.0),
+}
+"""From where on, and over which width, these features say that a query is meant for other tools than there are, and how
+many logits less likely it is then that any serves it. Catalogs for fitting lack the tools that people miss; queries
+written for real catalogs tell."""
+AT_HOME_LOGITS: Final = 1.5
+"""How much more likely it is, for all, where those are known: most queries have a little of them."""
+OF_SERVERS_UNNAMED: Final = ("elsewhere", "reworded_elsewhere")
+"""Those that count where the query names no server."""
 IN_FULL: Final = 0.9
 """The share of a query's words, by weight, in a tool's name, from which on the query asks for that name."""
 IN_FULL_LOGITS: Final = 1.5
@@ -82,14 +90,15 @@ class Fusion:
         found = [_output(lines, network) for network in self.networks]
         return np.asarray(np.mean(found, axis=0), np.float32)[line_of]
 
-    def fit(self, scores: Floats, table: Floats, tools: int = MANY_TOOLS) -> float:
-        """Return the probability that any of the candidates serves the query, in a catalog of so many tools."""
+    def fit(self, scores: Floats, table: Floats, tools: int = MANY_TOOLS, servers: int = MANY_SERVERS) -> float:
+        """Return the probability that any of the candidates serves the query, in a catalog of that size."""
         logit = self.summary(scores, table) @ self.fit_weights + self.fit_intercept
         if self._reads("cosine"):  # by words alone, chance is as great in a small catalog
             logit -= np.log(np.clip(tools / MANY_TOOLS, *FEWER_AND_MORE))
         if table[:, FEATURES.index("in_name")].max() > IN_FULL:
             return float(logistic(logit + IN_FULL_LOGITS))
-        return float(logistic(logit - self._strangeness(table)))
+        asked_elsewhere = min(1, (servers + 2) / (MANY_SERVERS + 2))
+        return float(logistic(logit - asked_elsewhere * self._strangeness(table)))
 
     def answerable(self, fit: float, servers: int) -> float:
         """Return a fit on the scale on which queries are answered from one half on.
@@ -116,13 +125,15 @@ class Fusion:
         return logistic(logits)
 
     def _strangeness(self, table: Floats) -> float:
-        if table[:, FEATURES.index("server_named")].max() > 0:
+        if not self._reads("elsewhere"):
             return 0.0
-        return ELSEWHERE_LOGITS * sum(
-            min(max((float(table[0, FEATURES.index(name)]) - start) / width, 0.0), 1.0)
-            for name, (start, width) in ELSEWHERE.items()
-            if self._reads(name)
+        is_server_named = table[:, FEATURES.index("server_named")].max() > 0
+        found = (
+            logits * min(max((float(table[0, FEATURES.index(name)]) - start) / width, 0.0), 1.0)
+            for name, (start, width, logits) in ELSEWHERE.items()
+            if not (is_server_named and name in OF_SERVERS_UNNAMED)
         )
+        return sum(found) - AT_HOME_LOGITS
 
     def _reads(self, name: str) -> bool:
         return bool(self.scale[self.columns == FEATURES.index(name)].any())

@@ -24,6 +24,7 @@ from toolrouter.retrieval.rerank import rerank
 from toolrouter.retrieval.search_index import SearchIndex
 from toolrouter.retrieval.split import split_steps
 from toolrouter.retrieval.spread import spread
+from toolrouter.retrieval.tasks import with_steps
 from toolrouter.retrieval.twins import fold
 from toolrouter.types import Hit, ToolId
 
@@ -47,7 +48,7 @@ class SearchOptions:
     """What a caller wants of a search."""
 
     k: int = 8
-    min_score: float = 0.02
+    min_score: float = 0.01
     token_budget: int = 1000
     servers: frozenset[str] | None = None
     retriever: Literal["hybrid", "dense", "lexical"] | str = "hybrid"
@@ -84,15 +85,14 @@ def search(
     allowed = _allowed(index, options.servers)
     profile = DENSE if options.retriever == "dense" else _profile(index)
     lean = options.lean if options.retriever == "hybrid" else 0.0
-    rankings = [_rank_apart(index, request, allowed, profile, lean) if request.text else [] for request in requests]
+    rankings = [_rank_task(index, request, allowed, profile, lean) if request.text else [] for request in requests]
     if reranker is not None:
         rankings, warning = _reranked(index, requests, rankings, reranker, warning)
     if options.fold:
         rankings = fold(rankings, _foldable(index))
     per_query = tuple(tuple(_cut(index, ranking, options)) for ranking in rankings)
-    # A query that nothing fits must not end the hits of the others.
-    fitting = [ranking[:RANKED] for ranking, shown in zip(rankings, per_query, strict=True) if shown]
-    hits = tuple(_cut(index, merge(fitting), options))
+    # Each query's hits are judged beside its own best one: a weak one must not end those of the others.
+    hits = tuple(_cut(index, merge(per_query), replace(options, min_score=0.0)))
     near = () if hits else _near_servers(index, rankings)
     elapsed_ms = (time.perf_counter() - start) * 1000
     return SearchAnswer(hits, per_query, bool(hits), near, elapsed_ms, warning)
@@ -150,6 +150,16 @@ def _allowed(index: SearchIndex, servers: frozenset[str] | None) -> Allowed:
     return named[index.facts.server] if len(index) else np.zeros(0, bool)
 
 
+def _rank_task(index: SearchIndex, request: Request, allowed: Allowed, profile: str, lean: float) -> list[Hit]:
+    """Rank for the whole request, and for each step it has."""
+    whole = _rank_apart(index, request, allowed, profile, lean)
+    if not request.steps:
+        return whole
+    vectors = request.step_vectors if request.step_vectors is not None else [None] * len(request.steps)
+    steps = [Request(step, vector=vector) for step, vector in zip(request.steps, vectors, strict=True)]
+    return with_steps(whole, [_rank_apart(index, step, allowed, profile, lean) for step in steps])
+
+
 def _rank_apart(index: SearchIndex, request: Request, allowed: Allowed, profile: str, lean: float) -> list[Hit]:
     """Rank all others as if no newcomer were there: one that repeats the query must not make them look worse."""
     newcomers = index.standing.newcomers
@@ -167,7 +177,7 @@ def _rank(index: SearchIndex, request: Request, allowed: Allowed, profile: str, 
         return []
     fusion = load_fusion(LEXICAL if request.vector is None else profile)
     scores = fusion.scores(found.table)
-    fit = fusion.fit(scores, found.table, len(index))
+    fit = fusion.fit(scores, found.table, len(index), len(index.aliases))
     if lean and request.vector is not None:
         # After the fit: whether any tool serves is not a question of taste.
         scores = scores + leaning(found.table, lean)

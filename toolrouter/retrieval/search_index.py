@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from toolrouter.catalog.text import lexical_fields, tool_text
 from toolrouter.errors import ModelError
-from toolrouter.index.bm25f import Bm25f
+from toolrouter.index.bm25f import FIELDS, Bm25f
 from toolrouter.index.embedding_cache import Progress, embed_cached, text_key, unstored
 from toolrouter.index.faiss_index import FaissIndex
 from toolrouter.index.related import RelatedLines, line_vectors, rewording
 from toolrouter.index.shipped_vectors import shipped_vectors
 from toolrouter.index.thesaurus import lines_about, related_words
+from toolrouter.index.words import words
 from toolrouter.ports import Embedder, Store, Vectors
 from toolrouter.retrieval.actions import action_of_tool
 from toolrouter.retrieval.capabilities import capabilities
@@ -39,6 +40,7 @@ STRANGE: Final = 0.35
 """The similarity to its nearest tool up to which a catalog has nothing of a capability."""
 FAMILIARITY: Final = 1.0
 """How much beyond that counts."""
+OWN_FIELDS: Final = tuple(name for name in FIELDS if name != "related")
 OF_THE_TOOL: Final = ("name", "description")
 """The fields in which a server's tools speak."""
 
@@ -99,8 +101,8 @@ class SearchIndex:
         self.aliases: tuple[str, ...] = tuple(sorted({tool.server for tool in tools}))
         fields = [_fields(tool, servers.get(tool.server)) for tool in tools]
         lines = [lines_about(each) for each in fields]
-        words = map(related_words, lines)
-        self.lexical = Bm25f([{**each, "related": found} for each, found in zip(fields, words, strict=True)])
+        related = map(related_words, lines)
+        self.lexical = Bm25f([{**each, "related": found} for each, found in zip(fields, related, strict=True)])
         vectors = line_vectors(dense.embed.embedder.name) if dense else None
         self.related = RelatedLines(lines, vectors.said) if vectors is not None else None
         """What people say of the tools; None for embedders whose fusion was not fitted to know."""
@@ -126,6 +128,13 @@ class SearchIndex:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def knows(self, product: str) -> bool:
+        """Return whether tools have each word of a product's name, be it written `GitHub` or `github`."""
+        return any(
+            all(len(self.lexical.rows_of(word, OWN_FIELDS)) for word in words(name))
+            for name in (product, product.lower())
+        )
 
     def server_of(self, tool_id: ToolId) -> str:
         return self._tools[self._rows[tool_id]].server
