@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from toolrouter.catalog.snapshot import Catalog
     from toolrouter.retrieval.search import SearchAnswer
 
-WEAK_SCORE = 0.3
+WEAK_SCORE = 0.4
+WEAK_SCORE_ELSE = 0.7
+"""Where the best hit is of the server that was named, but does something else."""
 _QUERY_CHARS = 80
 _ERROR_CHARS = 100
 _NAMED_SERVERS = 8
@@ -71,7 +73,7 @@ def _fits_weakly(hits: Sequence[Hit]) -> bool:
     """
     best = hits[0]
     of_the_named, does_other = best.parts.get("server", 0.0) > 0, best.parts.get("action", 0.0) < 0
-    return best.score < WEAK_SCORE or ("named" not in best.parts and of_the_named and does_other)
+    return best.score < (WEAK_SCORE_ELSE if of_the_named and does_other else WEAK_SCORE)
 
 
 def _that_need_a_login(answer: SearchAnswer, router: Router) -> dict[ToolId, str]:
