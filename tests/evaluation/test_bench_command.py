@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from toolrouter.catalog.tokens import count_tokens, definition_tokens
+from toolrouter.cli.bench_tables import OWN, verdict
 from toolrouter.evaluation.bundles import BUNDLES, FEWEST_SERVERS, recorded_of
 from toolrouter.evaluation.described import DESCRIBED, with_described
 from toolrouter.evaluation.recorded import QUERIES, every_recorded, recorded_set
 from toolrouter.evaluation.sets import Query, read_queries
-from toolrouter.evaluation.tokens import Prices, TaskCost, compare, task_cost
+from toolrouter.evaluation.tokens import Comparison, Prices, TaskCost, compare, task_cost
 from toolrouter.types import Tool, ToolId
 
 Command = Callable[..., tuple[int, str, str]]
@@ -27,7 +28,7 @@ def test_break_even_follows_from_surface_and_tasks() -> None:
     assert found.everything == 10_000
     assert found.session == 1_500  # 500 + 5 * 200
     assert found.saved == pytest.approx(0.85)
-    assert found.pays_from_tools == 15  # 15 tools of 100 tokens
+    assert found.pays_from_tools == 16  # 15 tools of 100 tokens take as many as a session
     assert found.pays_until_searches == 47  # 500 + 47 * 200 = 9,900
 
 
@@ -44,6 +45,34 @@ def test_money_counts_every_request() -> None:
     # Four requests: the context grows evenly from 500 to 700.
     assert found.money_router.uncached == pytest.approx((500 + 550 + 600 + 650) / 1e6)
     assert found.money_router.cached == pytest.approx((500 + 0.1 * (500 + 550 + 600) + 3 * 50) / 1e6)
+
+
+def test_what_pays_in_tokens_may_not_pay_in_money() -> None:
+    def of(count: int, *prices: float) -> Comparison:
+        return compare(OWN, [tool(str(n)) for n in range(count)], TASK, surface=500, tasks=5, prices=Prices(*prices))
+
+    found = of(18, 1.0, 0.1)
+    assert found.session == 1_500 < found.everything == 1_800
+    assert (found.requests_everything, found.requests_router) == (10, 20)
+    # Twenty requests of 500 to 1,450 tokens are 19,500; ten with everything are 1,000 for each tool.
+    assert (found.pays_from_tools, found.money_pays_from_tools, found.money_cached_pays_from_tools) == (16, 20, 18)
+    assert verdict(found) == (
+        "does not pay for you with 18 tools: it would from 20 in money (0.0195 a session instead of 0.0180). "
+        "It does in tokens and in money with a cache."
+    )
+    for from_tools in (found.money_pays_from_tools, found.money_cached_pays_from_tools):
+        for count in (from_tools - 1, from_tools):
+            same = of(count, 1.0, 0.1)
+            cheaper = (
+                same.money_router.uncached < same.money_everything.uncached
+                if from_tools == found.money_pays_from_tools
+                else same.money_router.cached < same.money_everything.cached
+            )
+            assert cheaper == (count == from_tools)
+    assert verdict(of(20, 1.0, 0.1)) == (
+        "pays for you with 20 tools: from 16 in tokens, from 20 in money, from 18 in money with a cache."
+    )
+    assert verdict(of(20, 0.0, 0.0)) == "pays for you with 20 tools: from 16 in tokens."
 
 
 def test_a_missed_tool_costs_a_second_search() -> None:
@@ -78,6 +107,14 @@ def test_the_tokens_of_small_bundles_are_counted(command: Command, tmp_path: Pat
     status, out, err = command("bench", "tokens", "--data", folder, "--plot", tmp_path / "plots")
     assert status == 0, err
     assert "never" in out
+    page = (tmp_path / "plots" / "tokens.html").read_text(encoding="utf-8")
+    for said in (
+        "Tokens, each counted once",
+        "Money for tools, in which each request counts",
+        "does not pay for all recorded servers with 6 tools: it would from ",
+    ):
+        assert said in out
+        assert said in page
 
 
 def test_servers_that_nobody_wrote_queries_over_are_asked_in_the_words_of_their_tools() -> None:

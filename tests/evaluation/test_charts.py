@@ -21,10 +21,10 @@ def test_any_points_can_be_drawn(points: list[tuple[float, float]], log: bool) -
 
 
 def test_the_page_holds_everything(tmp_path: Path) -> None:
-    write_html(tmp_path / "c.html", CHART, notes=("a < b",), table=[("name", "value"), ("x", "1")])
+    write_html(tmp_path / "c.html", CHART, "a < b", [("name", "value"), ("x", "1")], "and more")
     page = (tmp_path / "c.html").read_text(encoding="utf-8")
     assert "a &lt; b" in page
-    assert "<td>x</td>" in page
+    assert page.index("<p>a &lt; b</p>") < page.index("<td>x</td>") < page.index("<p>and more</p>")
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:

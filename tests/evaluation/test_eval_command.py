@@ -103,7 +103,7 @@ def test_two_runs_are_compared_query_by_query(lexical: Command, tmp_path: Path) 
     worse.write_text('{"id": "1", "hits": [], "answered": false}\n', encoding="utf-8")
     status, out, err = lexical("--json", "--against", worse)
     assert status == 0
-    assert "count as missed" in err
+    assert f"5 of 7 queries are not in {worse}, counted as missed there" in err
     found = json.loads(out)
     every = found["groups"]["all"]["measures"]["Recall@5"]["value"]
     assert found["against"]["all"]["Recall@5"]["value"] == pytest.approx(every)

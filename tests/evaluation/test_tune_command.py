@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.evaluation.conftest import write_lines
 from toolrouter.cli.tune import verdict
-from toolrouter.cli.tune_config import apply, undo, with_search_settings
+from toolrouter.cli.tune_config import Undone, apply, undo, with_search_settings
 from toolrouter.errors import ConfigError
 from toolrouter.evaluation.bootstrap import Interval
 from toolrouter.evaluation.tuning import Cut, Outcome, Tuning
@@ -63,6 +64,7 @@ def test_settings_are_fitted_shown_written_and_set_back(
     status, out, err = command(*asked, "--force")
     assert status == 0, err
     assert "--undo" in err
+    assert "1 query has sub-queries, which are asked instead" in out
     assert search_section(config) != {"k": 2, "min_score": 0.0}
     assert "// my servers" in config.read_text(encoding="utf-8")
     assert "// few" in config.read_text(encoding="utf-8")
@@ -163,7 +165,7 @@ def test_toml_that_cannot_be_edited_safely_is_left_alone() -> None:
 
 def test_undo_brings_back_the_file_as_it_was(config: Path, tmp_path: Path) -> None:
     apply(config, {"k": 12, "token_budget": 300}, tmp_path / "home")
-    assert undo(tmp_path / "home") == (config.resolve(), {"k": 2, "token_budget": 1000})
+    assert undo(tmp_path / "home") == Undone(config.resolve(), {"k": 2, "token_budget": 1000}, {})
     assert config.read_text(encoding="utf-8") == JSON
 
 
@@ -173,6 +175,42 @@ def test_undo_keeps_other_edits_and_gives_defaults_to_what_was_not_there(config:
     undo(tmp_path / "home")
     assert "all servers" in config.read_text(encoding="utf-8")
     assert search_section(config) == {"k": 2, "min_score": 0.0, "token_budget": 1000}
+
+
+def test_undo_keeps_what_was_set_by_hand_since_and_says_so(config: Path, tmp_path: Path, command: Command) -> None:
+    home = tmp_path / "home"
+    apply(config, {"k": 12, "token_budget": 300, "min_score": 0.1}, home)
+    text = config.read_text(encoding="utf-8").replace('"k": 12', '"k": 9').replace('"token_budget": 300, ', "")
+    config.write_text(text, encoding="utf-8")
+    status, _, err = command("tune", "--undo")
+    assert status == 0, err
+    assert err.splitlines() == [
+        f"Set back in {config}: min_score = 0.0.",
+        "k was changed to 9 since; left as it is.",
+        "token_budget was removed since; left as it is.",
+    ]
+    assert search_section(config) == {"k": 9, "min_score": 0.0}
+
+
+def test_undo_writes_nothing_when_all_was_set_by_hand_since(config: Path, tmp_path: Path) -> None:
+    apply(config, {"k": 12}, tmp_path / "home")
+    config.write_text(config.read_text(encoding="utf-8").replace("12", "9"), encoding="utf-8")
+    before = config.stat().st_mtime_ns
+    assert undo(tmp_path / "home") == Undone(config, {}, {"k": 9})
+    assert config.stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match="nothing to undo"):
+        undo(tmp_path / "home")
+
+
+def test_what_no_query_asks_for_has_no_share(command: Command, tools_file: Path, tmp_path: Path) -> None:
+    served = {"id": "1", "query": "read a text file", "relevant": ["files/read_file"]}
+    asked = write_lines(tmp_path / "q.jsonl", [served])
+    tuned = ("tune", "--tools", tools_file, "--queries", asked, "--dry-run")
+    assert json.loads(command(*tuned, "--json")[1])["before"]["false_answer_rate"] is None
+    status, out, err = command(*tuned)
+    assert status == 0, err
+    assert next(line for line in out.splitlines() if line.startswith("now")).split()[-1] == "\N{EN DASH}"
+    assert "Each query is asked as it stands" in out
 
 
 def test_calls_tell_what_a_search_was_for() -> None:

@@ -97,3 +97,9 @@ def test_what_is_fitted_is_what_the_search_cuts(how: Cut) -> None:
     tokens = [sum(line_tokens(hit.id) for hit in hits) for hits in shown]
     assert np.array_equal(found.outcome_before.tokens, tokens)
     assert np.array_equal(found.outcome_before.recall, [float("gold" in [hit.id for hit in hits]) for hits in shown])
+
+
+def test_a_hit_finds_every_tool_that_it_stands_for() -> None:
+    ranked = [Hit(ToolId("short"), 0.9, also=(ToolId("gold"),))]
+    found = tune([Query("1", "…", ("gold",))], {Way(): [ranked]}, Cut(5, 0.0, 1_000), cost=line_tokens)
+    assert found.outcome_before.mean_recall == 1

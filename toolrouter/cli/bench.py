@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, made_folder, print_json, print_table, print_text, say
+from toolrouter.cli.output import Progress, made_folder, print_json, print_prose, print_table, print_text, say
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -47,7 +47,7 @@ def command(
     folder = made_folder(plot or home_folder() / "reports")
     bundles, settings = _recorded(data, config) if recorded or data else _own(config)
     compared = [_compare(name, found, settings, tasks, prices) for name, found in bundles.items()]
-    files = _draw(compared, folder)
+    files = _draw(compared, prices, folder)
     if json:
         print_json(
             {
@@ -85,13 +85,14 @@ def _part(every: EvalSet, name: str, aliases: list[str]) -> EvalSet:
 
 
 def _own(config: Path | None) -> tuple[dict[str, EvalSet], Settings]:
+    from toolrouter.cli.bench_tables import OWN
     from toolrouter.evaluation.own import own_catalog
     from toolrouter.evaluation.sets import EvalSet
     from toolrouter.settings_file import home_folder, load_settings
 
     loaded = load_settings(config)
     catalog = own_catalog(loaded.settings, home_folder())
-    found = EvalSet("your servers", catalog.visible, (), (), catalog.servers)
+    found = EvalSet(OWN, catalog.visible, (), (), catalog.servers)
     return {found.name: found}, loaded.settings
 
 
@@ -124,80 +125,25 @@ def _index(found: EvalSet) -> SearchIndex:
         progress.clear()
 
 
-_COLUMNS = (
-    "servers",
-    "n",
-    "tools",
-    "everything",
-    "surface",
-    "search",
-    "describe",
-    "task",
-    "session",
-    "saved",
-    "pays from",
-    "until",
-)
-
-
 def _show(compared: list[Comparison], prices: Prices, files: list[Path]) -> None:
-    from toolrouter.evaluation.tokens import SERIALISATION
+    from toolrouter.cli import bench_tables
 
-    tasks = compared[0].tasks
-    print_table(_COLUMNS, [_row(each) for each in compared], right=_COLUMNS[1:])
-    print_text(
-        f"\nTokens ({SERIALISATION}).\n"
-        "everything: all definitions. surface: what toolrouter shows at the start. search, describe: one of each,\n"
-        "with its answer. task: searches (two where a tool is missed), one describe, and what calls take on top.\n"
-        f"session: the surface and {tasks} tasks. pays from: tools of this weight from which on a session costs less.\n"
-        "until: searches until it costs more."
-    )
-    print_text(
-        f"\nMoney for the tools alone, at {prices.per_million:g} per million input tokens "
-        f"({prices.cached_per_million:g} from the cache): one task, a session of {tasks} tasks, the same cached;\n"
-        "with everything loaded → with toolrouter. asked: queries; of them in the words of descriptions, as nobody\n"
-        "has written any over those servers.\n"
-    )
-    print_table(_MONEY_COLUMNS, [_money_row(each) for each in compared], right=_MONEY_COLUMNS[1:])
+    for title, table, about in bench_tables.sections(compared, prices):
+        print_prose(f"{title}\n")
+        print_table(table[0], table[1:], right=table[0][1:])
+        print_text("")
+        print_prose(about)
+        print_text("")
+    for each in compared:
+        print_prose(bench_tables.verdict(each), indent=2)
     for file in files:
         say(f"Plot: {file}")
 
 
-_MONEY_COLUMNS = ("servers", "task", "session", "session, cached", "found at once", "asked", "of them described")
-
-
-def _money_row(each: Comparison) -> tuple[str, ...]:
-    return (
-        each.name,
-        f"{each.money_everything_task.uncached:.4f} → {each.money_router_task.uncached:.4f}",
-        f"{each.money_everything.uncached:.4f} → {each.money_router.uncached:.4f}",
-        f"{each.money_everything.cached:.4f} → {each.money_router.cached:.4f}",
-        f"{100 * each.task.found_at_once:.0f} %",
-        str(each.task.queries),
-        str(each.task.described),
-    )
-
-
-def _row(each: Comparison) -> tuple[str, ...]:
-    return (
-        each.name,
-        str(each.servers),
-        str(each.tools),
-        f"{each.everything:,}",
-        f"{each.surface:,}",
-        f"{each.task.per_search:,.0f}",
-        f"{each.task.per_describe:,.0f}",
-        f"{each.task.per_task:,.0f}",
-        f"{each.session:,}",
-        f"{100 * each.saved:.1f} %",
-        f"{each.pays_from_tools} tools",
-        f"{each.pays_until_searches}" if each.pays_until_searches else "never",
-    )
-
-
-def _draw(compared: list[Comparison], folder: Path) -> list[Path]:
+def _draw(compared: list[Comparison], prices: Prices, folder: Path) -> list[Path]:
+    from toolrouter.cli import bench_tables
     from toolrouter.errors import ToolrouterError
-    from toolrouter.evaluation.charts import Chart, Series, write_html, write_png
+    from toolrouter.evaluation.charts import Chart, Series, Table, write_html, write_png
 
     longest = min(400, max(each.pays_until_searches for each in compared) * 5 // 4 + 10)
     searches = range(0, longest + 1, max(1, longest // 40))
@@ -210,7 +156,10 @@ def _draw(compared: list[Comparison], folder: Path) -> list[Path]:
         )
     chart = Chart("Tools in the context", "searches in the session", "o200k tokens", lines, log_y=True)
     page, picture = folder / "tokens.html", folder / "tokens.png"
-    write_html(page, chart, table=[_COLUMNS, *(_row(each) for each in compared)])
+    below: list[str | Table] = [bench_tables.verdict(each) for each in compared]
+    for section in bench_tables.sections(compared, prices):
+        below += section
+    write_html(page, chart, *below)
     try:
         write_png(picture, chart)
     except ToolrouterError as error:

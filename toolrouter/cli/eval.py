@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, counted, print_json, print_table, print_text, say
+from toolrouter.cli.output import Progress, counted, print_json, print_prose, print_table, print_text, say
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -140,7 +140,9 @@ def _read_other(path: Path, found: EvalSet) -> Run:
     other = read_run(path)
     missing = sum(query.id not in other for query in found.queries if query.relevant)
     if missing:
-        say(f"warning: {missing} of {len(found.queries)} queries are not in {path}, and count as missed there")
+        are = "is" if missing == 1 else "are"
+        asked = counted(len(found.queries), "query", "queries")
+        say(f"warning: {missing} of {asked} {are} not in {path}, counted as missed there")
     return other
 
 
@@ -164,7 +166,7 @@ def _show_gains(gains: dict[str, dict[str, JsonObject]], against: Path) -> None:
         )
         for kind, measures in gains.items()
     ]
-    print_text(f"\nGain over {against.name}, paired query by query, in points; 0 outside the interval is no chance:\n")
+    print_prose(f"\nGain over {against.name}, paired query by query, in points; 0 outside the interval is no chance:\n")
     print_table(columns, rows, right=columns[1:])
 
 
@@ -226,16 +228,16 @@ def show(result: Report) -> None:
     columns = ("kind", "n", *(_SHORT[name] for name in measures), "returned", "tools", "tokens")
     if rows:
         print_table(columns, rows, right=columns[1:])
-        print_text("\nShares in %, means over queries, ± half the 95 % bootstrap interval; higher is better.")
-        print_text("\n".join(f"  {column:10}{_LEGEND[column]}" for column in columns[1:]) + "\n")
+        print_prose("\nShares in %, means over queries, ± half the 95 % bootstrap interval; higher is better.")
+        print_prose("\n".join(f"  {column:10}{_LEGEND[column]}" for column in columns[1:]) + "\n", indent=12)
     answering = result.answering
     if answering.answer_rate:
         asked = counted(answering.answerable, "query", "queries")
-        print_text(f"answered, of {asked} with a tool for it: {_percent(answering.answer_rate)} %")
+        print_prose(f"answered, of {asked} with a tool for it: {_percent(answering.answer_rate)} %")
     if answering.false_answer_rate:
         asked = counted(answering.unanswerable, "query", "queries")
         false = _percent(answering.false_answer_rate)
-        print_text(f"answered, of {asked} with no tool for it: {false} % (false answers; lower is better)")
+        print_prose(f"answered, of {asked} with no tool for it: {false} % (false answers; lower is better)")
     print_text(f"latency: p50 {result.latency_p50_ms:.1f} ms, p95 {result.latency_p95_ms:.1f} ms")
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from toolrouter.errors import ConfigError
 from toolrouter.telemetry.logs import is_shown
 
-_WIDEST_PADDED = 48
-"""Where there is no terminal, one longer cell moves the rest of its own row alone."""
+NOT_KNOWN = "\N{EN DASH}"
+"""In the place of a figure of nothing."""
+_PROSE_CHARS, _LEAST_PROSE_CHARS = 110, 40
+"""How long lines of prose are where there is no terminal, and where it is very narrow."""
 
 
 def print_json(value: Any) -> None:
@@ -54,45 +56,28 @@ def made_folder(folder: Path) -> Path:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A table no wider than the terminal. Files and pipes get plain text, a row in one line, nothing folded or cut."""
+    """A table for people. `right` names the columns of numbers.
+
+    On a terminal it is turned or split where it would be too wide. Files and pipes get plain text, a row in one line,
+    nothing folded or cut.
+    """
+    from toolrouter.cli.tables import drawn, plain
+
     shown = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        print_text(_drawn(columns, shown, right))
+        print_text(drawn(columns, shown, right=right, width=shutil.get_terminal_size().columns))
     else:
-        print_text(_plain(columns, shown, right))
+        print_text(plain(columns, shown, right=right))
 
 
-def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        # Text, not markup: what a server calls itself must not style our output.
-        table.add_row(*map(Text, row))
-    console = Console(highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
-    from rich.cells import cell_len
-
-    # A cell may have lines of its own: they stand under each other.
-    lines = [parts for row in (columns, *rows) for parts in zip_longest(*(c.split("\n") for c in row), fillvalue="")]
-    fitting = ([n for n in map(cell_len, column) if n <= _WIDEST_PADDED] for column in zip(*lines, strict=True))
-    widths = [max(lengths, default=0) for lengths in fitting]
-
-    def padded(part: str, width: int, column: str) -> str:
-        blanks = " " * (width - cell_len(part))
-        return blanks + part if column in right else part + blanks
-
-    return "\n".join("  ".join(map(padded, parts, widths, columns)).rstrip() for parts in lines)
+def print_prose(text: str, *, indent: int = 0) -> None:
+    """Prints paragraphs, a line each in `text`, broken at blanks; what follows the first line of one is indented."""
+    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PROSE_CHARS
+    wrapper = textwrap.TextWrapper(
+        max(wide, _LEAST_PROSE_CHARS), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+    for paragraph in text.split("\n"):
+        print_text(wrapper.fill(paragraph))
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolrouter.cli import options
-from toolrouter.cli.output import Progress, counted, made_folder, print_json, print_table, print_text, say
+from toolrouter.cli.output import (
+    NOT_KNOWN,
+    Progress,
+    counted,
+    made_folder,
+    print_json,
+    print_prose,
+    print_table,
+    print_text,
+    say,
+)
 
 if TYPE_CHECKING:
     from toolrouter.config import Settings
@@ -102,7 +112,7 @@ def _show(fitted: Tuning, found: EvalSet, files: list[Path]) -> None:
         _row("tuned", fitted.after, fitted.outcome_after),
     ]
     print_table(_COLUMNS, rows, right=_COLUMNS[2:])
-    print_text("\n" + verdict(fitted))
+    print_prose(f"\n{_asked(found)}\n\n{verdict(fitted)}")
     if len(found.queries) < FEW:
         print_text(f"{counted(len(found.queries), 'query', 'queries')}: that is few, a hundred make this dependable.")
     for file in files:
@@ -131,10 +141,25 @@ def _row(name: str, cut: Cut, outcome: Outcome) -> tuple[str, ...]:
         str(cut.k),
         f"{cut.min_score:g}",
         str(cut.token_budget),
-        f"{100 * outcome.mean_recall:.1f}",
+        _percent(outcome.recall_of_answerable),
         f"{outcome.mean_tokens:.0f}",
-        f"{100 * outcome.answer_rate:.1f}",
-        f"{100 * outcome.false_answer_rate:.1f}",
+        _percent(outcome.answer_rate),
+        _percent(outcome.false_answer_rate),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return NOT_KNOWN if share is None else f"{100 * share:.1f}"
+
+
+def _asked(found: EvalSet) -> str:
+    """How queries were asked: what an answer finds depends on it."""
+    stepwise = sum(bool(query.subqueries) for query in found.queries)
+    if not stepwise:
+        return "Each query is asked as it stands, as `toolrouter eval` does."
+    return (
+        f"{counted(stepwise, 'query has', 'queries have')} sub-queries, which are asked instead, in one request, as an "
+        "agent would; `toolrouter eval` asks every query as it stands, and shows that way apart."
     )
 
 
@@ -165,7 +190,7 @@ def _as_json(fitted: Tuning, found: EvalSet, files: list[Path]) -> dict[str, Any
     def side(cut: Cut, outcome: Outcome) -> dict[str, Any]:
         return {
             "settings": asdict(cut),
-            "recall": outcome.mean_recall,
+            "recall": outcome.recall_of_answerable,
             "tokens": outcome.mean_tokens,
             "answer_rate": outcome.answer_rate,
             "false_answer_rate": outcome.false_answer_rate,
@@ -211,7 +236,7 @@ def _draw(fitted: Tuning, found: EvalSet, folder: Path) -> list[Path]:
         _row("tuned", fitted.after, fitted.outcome_after),
     ]
     about = f"{_size(found)}."
-    write_html(page, chart, notes=(about, verdict(fitted)), table=rows)
+    write_html(page, chart, about, verdict(fitted), rows, _asked(found))
     try:
         write_png(picture, chart)
     except ToolrouterError as error:
@@ -254,5 +279,9 @@ def _agreed(question: str) -> bool:
 def _undo(home: Path) -> None:
     from toolrouter.cli.tune_config import undo
 
-    path, settings = undo(home)
-    say(f"Set back in {path}: {', '.join(f'{key} = {value}' for key, value in settings.items())}.")
+    done = undo(home)
+    if done.set_back:
+        say(f"Set back in {done.config}: {', '.join(f'{key} = {value}' for key, value in done.set_back.items())}.")
+    for key, value in done.kept.items():
+        became = "was removed" if value is None else f"was changed to {value}"
+        say(f"{key} {became} since; left as it is.")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def apply(path: Path, changes: Mapping[str, Any], home: Path) -> Path | None:
     record = {
         "config": str(path.resolve()),
         "before": {key: before.get(key) for key in changes},
+        "set": dict(changes),
         "read": _digest(backup) if backup else "",
         "written": _digest(path),
     }
@@ -37,26 +39,39 @@ def apply(path: Path, changes: Mapping[str, Any], home: Path) -> Path | None:
     return backup
 
 
-def undo(home: Path) -> tuple[Path, JsonObject]:
-    """Sets what the last `apply` changed to what it was, and returns the config's path and those settings.
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What `undo` did to a config."""
 
-    A file that nobody has edited since is what it was, byte for byte. Otherwise those edits stay, and a key that was
-    not in the file gets its default. Raises ConfigError.
+    config: Path
+    set_back: JsonObject
+    kept: JsonObject
+    """What somebody has changed since `apply`, as it is now; None is what was removed."""
+
+
+def undo(home: Path) -> Undone:
+    """Sets what the last `apply` changed to what it was.
+
+    A file that nobody has edited since is what it was, byte for byte. Otherwise those edits stay, also of the same
+    keys, and a key that was not in the file gets its default. Raises ConfigError.
     """
     try:
         record = json.loads((home / _RECORD).read_text(encoding="utf-8"))
-        path, before = Path(record["config"]), dict(record["before"])
-        backup, read, written = path.with_name(path.name + ".bak"), record.get("read"), record.get("written")
+        path, before, written = Path(record["config"]), dict(record["before"]), dict(record["set"])
+        backup, digests = path.with_name(path.name + ".bak"), (record["written"], record["read"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError("There is nothing to undo: `toolrouter tune` has changed no config.") from error
+    file = read_config(path)
+    now = _section(file.document)
+    kept = {key: now.get(key) for key, value in written.items() if now.get(key) != value}
     defaults = Settings.model_validate({}).router.search.model_dump()
-    changes = {key: defaults[key] if value is None else value for key, value in before.items()}
-    if (_digest(path), _digest(backup)) == (written, read):
+    changes = {key: defaults[key] if value is None else value for key, value in before.items() if key not in kept}
+    if (_digest(path), _digest(backup)) == digests:
         replace_file(path, backup.read_bytes())
-    else:
-        write_config(path, with_search_settings(read_config(path), changes))
+    elif changes:
+        write_config(path, with_search_settings(file, changes))
     (home / _RECORD).unlink()
-    return path, changes
+    return Undone(path, changes, kept)
 
 
 def _digest(path: Path) -> str:

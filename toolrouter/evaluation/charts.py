@@ -61,21 +61,28 @@ def write_png(path: Path, chart: Chart) -> None:
     figure.savefig(path)
 
 
-def write_html(path: Path, chart: Chart, *, notes: Sequence[str] = (), table: Sequence[Sequence[str]] = ()) -> None:
-    """Writes one file without scripts and without anything to fetch. The first row of `table` is its head."""
-    rows = [
-        "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
-        for row, tag in zip(table, ["th"] + ["td"] * len(table), strict=False)
-    ]
+Table = Sequence[Sequence[str]]
+"""Rows of cells; the first row is the head."""
+
+
+def write_html(path: Path, chart: Chart, *below: str | Table) -> None:
+    """Writes one file without scripts and without anything to fetch; `below` the chart stand paragraphs and tables."""
     path.write_text(
         "<!doctype html><html lang=en><meta charset=utf-8>"
         f"<title>{html.escape(chart.title)}</title><style>{_STYLE}</style><h1>{html.escape(chart.title)}</h1>"
         + svg(chart)
-        + "".join(f"<p>{html.escape(note)}</p>" for note in notes)
-        + (f"<table>{''.join(rows)}</table>" if rows else "")
+        + "".join(f"<p>{html.escape(part)}</p>" if isinstance(part, str) else _table(part) for part in below)
         + "</html>\n",
         encoding="utf-8",
     )
+
+
+def _table(rows: Table) -> str:
+    lines = [
+        "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
+        for row, tag in zip(rows, ["th"] + ["td"] * len(rows), strict=False)
+    ]
+    return f"<table>{''.join(lines)}</table>"
 
 
 _STYLE = (

@@ -55,7 +55,8 @@ def own_set(catalog: Catalog, queries: Sequence[Query]) -> EvalSet:
             "Gold is a tool's qualified name, as `toolrouter tools` shows it; --tools FILE brings other tools along."
         )
     lost = len(queries) - len(kept)
-    warning = f"{lost} of {len(queries)} queries need tools that are not in the catalog, and are left out."
+    need, are = ("needs", "is") if lost == 1 else ("need", "are")
+    warning = f"{lost} of {len(queries)} queries {need} tools that are not in the catalog, and {are} left out."
     return EvalSet("own tools", catalog.visible, tuple(kept), (warning,) if lost else (), known_servers=catalog.servers)
 
 

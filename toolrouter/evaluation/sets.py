@@ -61,10 +61,16 @@ def read_set(tools: Path, queries: Path, *, name: str = "") -> EvalSet:
     asked = read_queries(queries)
     warnings = []
     if missing := unknown_gold((tool.id for tool in found), asked):
-        warnings.append(f"{len(missing)} gold ids are in no row of {tools} and count as missed, such as {missing[:1]}")
+        many = "1 gold id is" if len(missing) == 1 else f"{len(missing)} gold ids are"
+        warnings.append(f"{many} in no row of {tools}, counted as missed{_such_as(missing)}")
     if idle := [query.id for query in asked if not query.alt.keys() <= set(query.relevant)]:
-        warnings.append(f"{len(idle)} queries have twins of what is not in their `relevant`, such as {idle[:1]}")
+        many = "1 query has" if len(idle) == 1 else f"{len(idle)} queries have"
+        warnings.append(f"{many} twins of what is not among its `relevant`{_such_as(idle)}")
     return EvalSet(name or tools.resolve().parent.name, found, asked, tuple(f"{queries}: {text}" for text in warnings))
+
+
+def _such_as(ids: Sequence[str]) -> str:
+    return f": {ids[0]}" if len(ids) == 1 else f", such as {ids[0]}"
 
 
 def unknown_gold(tool_ids: Iterator[ToolId] | Sequence[ToolId], queries: Sequence[Query]) -> list[str]:

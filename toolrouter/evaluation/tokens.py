@@ -81,15 +81,21 @@ class Comparison:
     saved: float
     """Share of tokens in the context at the end of the session; negative when toolrouter costs more."""
     pays_from_tools: int
-    """Tools of this bundle's average weight from which on a session is cheaper through the router."""
+    """Tools of this bundle's average weight from which on a session ends with fewer tokens through the router."""
     pays_until_searches: int
-    """Searches, with a describe and a call each, until everything loaded would have been cheaper."""
+    """Searches, with a describe and a call each, until everything loaded would have taken fewer tokens."""
+    requests_everything: int
+    requests_router: int
+    """Model requests of a session."""
     money_everything: Money
     money_router: Money
     """Of a session."""
     money_everything_task: Money
     money_router_task: Money
     """Of a session of one task."""
+    money_pays_from_tools: int
+    money_cached_pays_from_tools: int
+    """The same as `pays_from_tools`, by what a session costs; 0 where the price is."""
 
 
 def task_cost(tools: Sequence[Tool], queries: Sequence[Query], answer: Answer) -> TaskCost:
@@ -119,7 +125,8 @@ def compare(
 ) -> Comparison:
     everything = sum(tool.tokens for tool in tools)
     session = round(surface + tasks * task.per_task)
-    mean_tool = everything / len(tools)
+    loaded, routed = _loaded(everything, task, tasks), _contexts(task, surface, tasks)
+    money_everything, money_router = _money(loaded, prices), _money(routed, prices)
     # One round is what a search usually leads to: the search itself, and its share of describing and calling.
     per_round = task.per_task / task.searches
     return Comparison(
@@ -132,13 +139,22 @@ def compare(
         tasks=tasks,
         session=session,
         saved=1 - session / everything,
-        pays_from_tools=math.ceil(session / mean_tool),
+        pays_from_tools=_pays_from(session, everything, len(tools)),
         pays_until_searches=max(0, math.floor((everything - surface) / per_round)),
-        money_everything=_money(_loaded(everything, task, tasks), prices),
-        money_router=_money(_contexts(task, surface, tasks), prices),
+        requests_everything=len(loaded),
+        requests_router=len(routed),
+        money_everything=money_everything,
+        money_router=money_router,
         money_everything_task=_money(_loaded(everything, task, 1), prices),
         money_router_task=_money(_contexts(task, surface, 1), prices),
+        money_pays_from_tools=_pays_from(money_router.uncached, money_everything.uncached, len(tools)),
+        money_cached_pays_from_tools=_pays_from(money_router.cached, money_everything.cached, len(tools)),
     )
+
+
+def _pays_from(router: float, everything: float, tools: int) -> int:
+    """The least number of tools that cost more than the router does, as `tools` of them cost `everything`."""
+    return math.floor(router * tools / everything) + 1 if everything else 0
 
 
 @dataclass(frozen=True, slots=True)

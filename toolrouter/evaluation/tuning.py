@@ -77,18 +77,25 @@ class Outcome:
 
     @property
     def mean_recall(self) -> float:
-        return float(np.nanmean(self.recall)) if not np.isnan(self.recall).all() else 0.0
+        return self.recall_of_answerable or 0.0
+
+    @property
+    def recall_of_answerable(self) -> float | None:
+        """None where no query has a tool that serves it."""
+        return _mean(self.recall[~np.isnan(self.recall)])
 
     @property
     def mean_tokens(self) -> float:
         return float(self.tokens.mean())
 
     @property
-    def answer_rate(self) -> float:
+    def answer_rate(self) -> float | None:
+        """Of queries that a tool serves; None where there is none."""
         return _mean(self.answered[~np.isnan(self.recall)])
 
     @property
-    def false_answer_rate(self) -> float:
+    def false_answer_rate(self) -> float | None:
+        """Of queries that no tool serves; None where there is none."""
         return _mean(self.answered[np.isnan(self.recall)])
 
 
@@ -169,7 +176,9 @@ class _Prefixes:
             spent = np.cumsum([cost(hit.id) for hit in ranking[:DEPTH]])
             self.tokens[row, 1 : len(spent) + 1] = spent
             for length in range(1, len(spent) + 1) if query.relevant else ():
-                ranks = judged(query, [hit.id for hit in ranking[:length]], {}).gold_ranks
+                # A hit names the tools that it stands for.
+                named = [name for hit in ranking[:length] for name in (hit.id, *hit.also)]
+                ranks = judged(query, named, {}).gold_ranks
                 self.found[row, length] = len(ranks) / len(query.relevant)
         self._by_score: dict[float, NDArray[np.intp]] = {}
         self._by_budget: dict[int, NDArray[np.intp]] = {}
@@ -232,5 +241,5 @@ def _frontier(outcomes: Sequence[Outcome]) -> tuple[tuple[float, float], ...]:
     return tuple(frontier)
 
 
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else 0.0
+def _mean(values: Floats) -> float | None:
+    return float(values.mean()) if len(values) else None
