@@ -91,8 +91,8 @@ def test_servers_are_named_one_by_one_or_together(shell: Shell) -> None:
 def test_a_server_under_two_names_is_found_once_and_named_twice(shell: Shell) -> None:
     shell.configure({name: shell.server() for name in ("one", "two")})
     (line,) = shell("search", "repeat a text", "-k", "1").out.splitlines()
-    assert ("one__echo(" in line, line.endswith("(also: two__echo)")) in {(True, True), (False, False)}
-    assert ("two__echo(" in line, line.endswith("(also: one__echo)")) in {(True, True), (False, False)}
+    assert ("one__echo(" in line, line.endswith("(also at: two)")) in {(True, True), (False, False)}
+    assert ("two__echo(" in line, line.endswith("(also at: one)")) in {(True, True), (False, False)}
 
 
 def test_an_unknown_server_is_named_with_its_like(shell: Shell) -> None:
@@ -166,6 +166,29 @@ def test_search_finds_prompts_and_resources_where_it_is_asked_to(shell: Shell) -
 def test_quoted_words_are_several_tasks(shell: Shell) -> None:
     found = shell("search", "repeat a text", "draw an image", "-k", "5", "--json").json
     assert {"demo__echo", "demo__picture"} <= {hit["name"] for hit in found["hits"]}
+
+
+def test_several_tasks_are_answered_one_by_one_as_a_model_reads_it(shell: Shell) -> None:
+    asked = ("search", "repeat a text", "sail around the world", "-k", "1")
+    found = shell(*asked)
+    assert re.sub(r"^\d\.\d\d", "1.00", found.out, flags=re.MULTILINE).splitlines() == [
+        "# repeat a text",
+        "1.00  demo__echo(text*: str) - Repeat a text",
+        "# sail around the world",
+        "nothing fits",
+    ]
+    where = "“sail around the world”: nothing fits. Nearest servers: demo."
+    assert where in found.err.splitlines()
+    assert where in shell(*asked, "--explain").err.splitlines()
+
+
+def test_what_fits_weakly_or_not_at_all_is_said_as_a_model_reads_it(shell: Shell) -> None:
+    shell.list_tools([{"name": "get_dashboard", "description": "Get a dashboard", "inputSchema": {"type": "object"}}])
+    assert "These fit weakly" in shell("search", "create a dashboard in demo").err
+    assert "fit weakly" not in shell("search", "get a dashboard").err
+    found = shell("search", "sail around the world")
+    assert found.out == ""
+    assert "No tool fits “sail around the world”. Nearest servers: demo." in found.err
 
 
 def test_describe_shows_the_definition_verbatim(shell: Shell) -> None:

@@ -14,7 +14,9 @@ from toolrouter.cli.output import counted, print_json, print_table, printable, s
 from toolrouter.cli.session import index_what_is_new, known_alias, with_router
 from toolrouter.errors import ConfigError
 from toolrouter.server.finding import SECTIONS, line_of
-from toolrouter.server.waiting import awaiting_you
+from toolrouter.server.rendering import render_search
+from toolrouter.server.requests import Detail, SearchRequest
+from toolrouter.server.waiting import awaiting_review, awaiting_you
 
 if TYPE_CHECKING:
     from toolrouter.app import Running
@@ -65,6 +67,8 @@ def command(
         await router.indexer.wait_current()
         answer = await router.search(queries, k=k, servers=aliases or None)
         found = _answer(router, answer, explain=explain)
+        found["shown"] = _as_shown(router, queries, k, aliases, answer)
+        found["nearest"] = await _nearest(router, queries, aliases, answer)
         found["await"] = awaiting_you(router.catalog.snapshot, queries, aliases or None, router.settings.enabled())
         if sections:
             offers = await router.router.offerings.find(queries, sections, servers=aliases or None, limit=k)
@@ -108,32 +112,62 @@ def _answer(router: Running, answer: SearchAnswer, *, explain: bool) -> dict[str
         "hits": hits,
         "elapsed_ms": round(answer.elapsed_ms, 2),
         "warning": answer.warning,
-        "near": list(answer.near_servers),
     }
 
 
+def _as_shown(
+    router: Running, queries: Sequence[str], k: int | None, aliases: Sequence[str], answer: SearchAnswer
+) -> list[str]:
+    """The lines that a model would read, but for those that this command has in other words for a person."""
+    servers = tuple(aliases) or None
+    request = SearchRequest(tuple(queries), k, servers, Detail.SIGNATURE)
+    lines = render_search(request, answer, router.router).splitlines()
+    said = awaiting_review(router.catalog.snapshot, queries, servers, router.settings.enabled())
+    return [line for line in lines if line not in said and line != f"Note: {answer.warning}"]
+
+
+async def _nearest(
+    router: Running, queries: Sequence[str], aliases: Sequence[str], answer: SearchAnswer
+) -> dict[str, list[str]]:
+    """Of several queries those that nothing fits, and where to look for each: its tools are no part of the answer."""
+    if not answer.answered:
+        return {}
+    missed = [query for query, hits in zip(queries, answer.per_query, strict=True) if not hits]
+    return {query: list((await router.search([query], servers=aliases or None)).near_servers) for query in missed}
+
+
 def _show(found: dict[str, Any]) -> None:
-    hits = found["hits"]
-    if not hits:
-        near = f" Nearest servers: {', '.join(found['near'])}." if found["near"] else ""
-        say(f"Nothing fits.{near} Say what is to be done, and to what.")
-        return
-    if "parts" in hits[0]:
-        stages = sorted({stage for hit in hits for stage in hit["parts"]})
-        rows = [
-            (hit["name"], f"{hit['score']:.2f}", *(f"{hit['parts'].get(stage, 0):.3f}" for stage in stages))
-            for hit in hits
-        ]
-        print_table(("name", "score", *stages), rows, right=("score", *stages))
-        for hit in hits:
-            if "also" in hit:
-                say(f"{hit['name']} stands for the same tool at others: {', '.join(hit['also'])}")
-        say("\n".join(f"{stage}: {_LEGEND[stage]}" for stage in ("score", *stages) if stage in _LEGEND))
-    else:
-        for hit in hits:
-            also = f"  (also: {', '.join(hit['also'])})" if "also" in hit else ""
-            print(f"{hit['score']:.2f}  {printable(hit['signature'] + also)}")
-    say(f"{counted(len(hits), 'hit')} in {found['elapsed_ms']:.0f} ms.")
+    hits = {hit["name"]: hit for hit in found["hits"]}
+    explained = any("parts" in hit for hit in hits.values())
+    if explained:
+        _show_parts(found["hits"])
+    for line in found["shown"]:
+        hit = hits.get(line.partition("(")[0])
+        if not hit and not _is_of_one_query(line):
+            say(line)
+        elif not explained:
+            print(f"{hit['score']:.2f}  {printable(line)}" if hit else printable(line))
+    for query, near in found["nearest"].items():
+        say(f"“{query}”: nothing fits." + (f" Nearest servers: {', '.join(near)}." if near else ""))
+    if hits:
+        say(f"{counted(len(hits), 'hit')} in {found['elapsed_ms']:.0f} ms.")
+
+
+def _is_of_one_query(line: str) -> bool:
+    """Whether a line belongs to one of several queries: its heading, or that nothing fits it."""
+    return line.startswith(("# ", "nothing fits"))
+
+
+def _show_parts(hits: Sequence[dict[str, Any]]) -> None:
+    stages = sorted({stage for hit in hits for stage in hit["parts"]})
+    rows = [
+        (hit["name"], f"{hit['score']:.2f}", *(f"{hit['parts'].get(stage, 0):.3f}" for stage in stages)) for hit in hits
+    ]
+    print_table(("name", "score", *stages), rows, right=("score", *stages))
+    for hit in hits:
+        if "also" in hit:
+            say(f"{hit['name']} stands for the same tool at others: {', '.join(hit['also'])}")
+    say("\n".join(f"{stage}: {_LEGEND[stage]}" for stage in ("score", *stages) if stage in _LEGEND))
 
 
 def _show_offers(found: dict[str, list[str]]) -> None:
