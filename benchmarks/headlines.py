@@ -37,7 +37,10 @@ def headlines(folder: Path, results: Results) -> list[str]:
 
 
 def _quality_row(results: Results) -> list[str] | None:
-    """The right tool among the first five on a set that nothing was chosen on, beside the best reference by kind."""
+    """The right tool among the first five, beside the best reference, by kind.
+
+    Nothing was fitted on this set; two weights of the fusion were chosen by looking at it too.
+    """
     ours = results.get((OURS, QUALITY_SET))
     if not ours:
         return None
