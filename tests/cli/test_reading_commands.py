@@ -169,15 +169,15 @@ def test_quoted_words_are_several_tasks(shell: Shell) -> None:
 
 
 def test_several_tasks_are_answered_one_by_one_as_a_model_reads_it(shell: Shell) -> None:
-    asked = ("search", "repeat a text", "sail around the world", "-k", "1")
+    asked = ("search", "repeat a text", "book a flight to Mars", "-k", "1")
     found = shell(*asked)
     assert re.sub(r"^\d\.\d\d", "1.00", found.out, flags=re.MULTILINE).splitlines() == [
         "# repeat a text",
         "1.00  demo__echo(text*: str) - Repeat a text",
-        "# sail around the world",
+        "# book a flight to Mars",
         "nothing fits",
     ]
-    where = "“sail around the world”: nothing fits. Nearest servers: demo."
+    where = "“book a flight to Mars”: nothing fits. Nearest servers: demo."
     assert where in found.err.splitlines()
     assert where in shell(*asked, "--explain").err.splitlines()
 
@@ -186,9 +186,9 @@ def test_what_fits_weakly_or_not_at_all_is_said_as_a_model_reads_it(shell: Shell
     shell.list_tools([{"name": "get_dashboard", "description": "Get a dashboard", "inputSchema": {"type": "object"}}])
     assert "These fit weakly" in shell("search", "create a dashboard in demo").err
     assert "fit weakly" not in shell("search", "get a dashboard").err
-    found = shell("search", "sail around the world")
+    found = shell("search", "book a flight to Mars")
     assert found.out == ""
-    assert "No tool fits “sail around the world”. Nearest servers: demo." in found.err
+    assert "No tool fits “book a flight to Mars”. Nearest servers: demo." in found.err
 
 
 def test_describe_shows_the_definition_verbatim(shell: Shell) -> None:
