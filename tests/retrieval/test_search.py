@@ -1,6 +1,7 @@
 """Searching a small catalog with an embedder that knows words alone."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean
@@ -17,8 +18,7 @@ from toolrouter.retrieval.fairness import Standing
 from toolrouter.retrieval.fusion import GENERIC, load_fusion
 from toolrouter.retrieval.search import SearchAnswer, SearchOptions, make_requests, search
 from toolrouter.retrieval.search_index import SearchIndex
-from toolrouter.retrieval.spread import TIE
-from toolrouter.types import Hit
+from toolrouter.types import Hit, ToolId
 
 ALL = SearchOptions(k=50, min_score=0, token_budget=100_000)
 
@@ -156,10 +156,37 @@ def test_what_nothing_serves_is_not_answered_and_the_nearest_servers_are_named(i
     assert 0 < len(answer.near_servers) <= 3
 
 
-def test_scores_are_probabilities_that_rise_among_ties_alone(index: SearchIndex) -> None:
-    scores = [hit.score for hit in search(index, ["list the branches of my repository"], ALL).hits]
-    assert all(0 <= score <= 1 for score in scores)
-    assert all(score >= later * (1 - TIE) for score, later in pairwise(scores))
+WORDS = ("list", "issue", "read_file", "merge_pull_request", "slack__post_message", "search", "github", "of", "channel")
+
+
+class BackwardsReranker:
+    """Likes best what comes last."""
+
+    def scores(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        return range(len(texts))
+
+
+@pytest.fixture(scope="module")
+def crowded() -> SearchIndex:
+    """Many tools of a server that are alike, a server that is there twice, and a newcomer."""
+    parts = ("votes", "labels", "history", "owner", "weight", "parent")
+    more = [make_tool("tracker", f"issue_{part}", f"The {part} of an issue") for part in parts]
+    again = [replace(tool, id=ToolId(f"{tool.id}2"), server=f"{tool.server}2") for tool in TOOLS[:6]]
+    crowded = make_index([*TOOLS, *again, *more, make_tool("new", "issue_all", "All of an issue")])
+    crowded.standing = Standing(frozenset({"new"}))
+    return crowded
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6), st.sampled_from([-1.0, 0.0, 1.0]), st.booleans())
+def test_the_scores_of_a_query_are_probabilities_and_never_rise_down_the_list(
+    crowded: SearchIndex, terms: list[str], lean: float, reranked: bool
+) -> None:
+    reranker = BackwardsReranker() if reranked else None
+    for options in (replace(ALL, lean=lean), replace(ALL, fold=False), replace(ALL, retriever="lexical")):
+        scores = [hit.score for hit in search(crowded, [" ".join(terms)], options, reranker=reranker).hits]
+        assert all(0 <= score <= 1 for score in scores)
+        assert all(score >= later for score, later in pairwise(scores)), scores
 
 
 def test_a_hit_says_what_every_stage_said(index: SearchIndex) -> None:

@@ -36,7 +36,12 @@ RANKINGS = st.lists(st.floats(0, 1), max_size=40).map(
 
 @given(RANKINGS)
 def test_nothing_is_lost_and_nothing_passes_what_is_clearly_better(ranking: list[Hit]) -> None:
-    found = spread(ranking, server_of)
-    assert sorted(ids(found)) == sorted(ids(ranking))
-    for at, hit in enumerate(found):
-        assert all(hit.score >= later.score * (1 - TIE) - 1e-12 for later in found[at:])
+    found, before = ids(spread(ranking, server_of)), {hit.id: hit.score for hit in ranking}
+    assert sorted(found) == sorted(before)
+    for at, tool in enumerate(found):
+        assert all(before[tool] >= before[later] * (1 - TIE) - 1e-12 for later in found[at:])
+
+
+@given(RANKINGS)
+def test_scores_stay_at_their_ranks(ranking: list[Hit]) -> None:
+    assert [hit.score for hit in spread(ranking, server_of)] == [hit.score for hit in ranking]

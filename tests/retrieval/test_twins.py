@@ -40,6 +40,11 @@ def test_the_best_twin_stands_for_the_others_with_the_probability_of_all() -> No
     assert shown(fold([ranking], ALIKE)) == [[("b__read", 0.7, ("a__read", "c__read")), ("x__y", 0.3, ())]]
 
 
+def test_twins_are_together_no_more_probable_than_the_hit_before() -> None:
+    ranking = [hit("x__y", 0.4), hit("a__read", 0.3), hit("b__read", 0.3)]
+    assert shown(fold([ranking], ALIKE)) == [[("x__y", 0.4, ()), ("a__read", 0.4, ("b__read",))]]
+
+
 def test_one_twin_stands_for_the_others_in_all_rankings_of_a_request() -> None:
     rankings = [[hit("b__read", 0.4), hit("a__read", 0.3)], [hit("a__read", 0.8)], []]
     assert shown(fold(rankings, ALIKE)) == [[("b__read", 0.7, ("a__read",))], [("b__read", 0.8, ("a__read",))], []]

@@ -246,11 +246,12 @@ def _named_first(index: SearchIndex, mentions: Sequence[Mention], ranked: list[H
             at[hit.id],
         ),
     )
-    certain = [
-        Hit(hit.id, max(hit.score, SCORE_OF_NAMED[place[hit.id].specificity]), {**hit.parts, "named": 1.0, "fit": 1.0})
-        for hit in named
-    ]
-    return certain + [hit for hit in ranked if hit.id not in place]
+    found = [hit for hit in ranked if hit.id not in place]
+    least = found[0].score if found else 0.0
+    for hit in reversed(named):
+        least = max(least, hit.score, SCORE_OF_NAMED[place[hit.id].specificity])
+        found.insert(0, Hit(hit.id, least, {**hit.parts, "named": 1.0, "fit": 1.0}))
+    return found
 
 
 def _cut(index: SearchIndex, ranking: Sequence[Hit], options: SearchOptions) -> list[Hit]:

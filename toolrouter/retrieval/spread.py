@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from toolrouter.types import Hit, ToolId
@@ -15,7 +16,10 @@ REACH: Final = 30
 
 
 def spread(hits: Sequence[Hit], server_of: Callable[[ToolId], str]) -> list[Hit]:
-    """Return the ranking with ties resolved for servers that were shown less; what is clearly better stays ahead."""
+    """Return the ranking with ties resolved for servers that were shown less; what is clearly better stays ahead.
+
+    Scores stay at their ranks: those that change places were as good as equal, and no score rises down the list.
+    """
     waiting = list(hits[:REACH])
     ordered: list[Hit] = []
     shown: Counter[str] = Counter()
@@ -25,5 +29,5 @@ def spread(hits: Sequence[Hit], server_of: Callable[[ToolId], str]) -> list[Hit]
         chosen = min(tied, key=lambda hit: shown[server_of(hit.id)])
         shown[server_of(chosen.id)] += 1
         waiting.remove(chosen)
-        ordered.append(chosen)
+        ordered.append(replace(chosen, score=hits[len(ordered)].score))
     return ordered + list(hits[REACH:])

@@ -22,7 +22,8 @@ def fold(rankings: Sequence[Sequence[Hit]], twins: Mapping[ToolId, str]) -> list
     """Return the rankings of one request with each definition once, where its best twin stands.
 
     The same twin stands for the others in all rankings, and names them. What a query calls by name stands for itself.
-    A probability is that of any twin: they have divided it among themselves.
+    A probability is that of any twin, since they have divided it among themselves; but no more than that of the hit
+    before, which one tool alone would not have passed either.
     """
     if not twins or not any(hit.id in twins for ranking in rankings for hit in ranking):
         return [list(ranking) for ranking in rankings]
@@ -49,7 +50,11 @@ def _folded(
         best.setdefault(stands, hit)
         if stands in also:
             shared[stands] = min(1.0, shared.get(stands, 0.0) + hit.score)
-    return [
-        replace(hit, id=stands, score=shared[stands], also=tuple(also[stands])) if stands in also else hit
-        for stands, hit in best.items()
-    ]
+    folded: list[Hit] = []
+    for stands, hit in best.items():
+        if stands in also:
+            most = folded[-1].score if folded else 1.0
+            folded.append(replace(hit, id=stands, score=min(most, shared[stands]), also=tuple(also[stands])))
+        else:
+            folded.append(hit)
+    return folded
