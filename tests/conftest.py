@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,6 +43,18 @@ class RememberingEmbedder:
             self._known.update(zip(new, self._embedder.embed_texts(new), strict=True))
         rows = [self._known[text] for text in texts]
         return np.stack(rows) if rows else np.zeros((0, self._embedder.dimensions), np.float32)
+
+
+FAKE_LIBRARIES = Path(__file__).with_name("fake_libraries")
+
+
+@pytest.fixture
+def fake_cross_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process sentence-transformers is the one that stands in for it."""
+    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+    monkeypatch.syspath_prepend(str(FAKE_LIBRARIES))
+    importlib.import_module("sentence_transformers")
+    monkeypatch.setitem(sys.modules, "sentence_transformers", sys.modules["sentence_transformers"])
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from toolrouter.guard.notices import Notices
 from toolrouter.guard.pins import launch_of, withholder
 from toolrouter.guard.policy import permits_offer, permitted
 from toolrouter.index.embedders import make_embedder
+from toolrouter.index.rerankers import make_reranker
 from toolrouter.ports import OnProgress, Store
 from toolrouter.server.asking import Asking
 from toolrouter.server.audit_trail import AuditTrail
@@ -76,6 +77,7 @@ class Running:
         self.indexer = Indexer(
             lambda: catalog.snapshot, store, partial(make_embedder, settings.router.embedder), on_indexing
         )
+        self.indexer.reranker = make_reranker(settings.router.reranker)
         asking = Asking(lambda: self.settings)
         self.hosts = Hosts(asking, lambda alias: catalog.snapshot.has_approved(alias))
         self.fleet = Fleet(
@@ -196,6 +198,8 @@ class Running:
             self.fleet.apply(settings, self.catalog.snapshot.servers)
             if settings.router.embedder != former.router.embedder:
                 self.indexer.use_embedder(partial(make_embedder, settings.router.embedder))
+            if settings.router.reranker != former.router.reranker:
+                self.indexer.reranker = make_reranker(settings.router.reranker)
             self._catalog_changed()
             self._look_again.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -145,6 +145,9 @@ class SearchSettings(_Strict):
     token_budget: int = Field(1000, ge=100, description="Most o200k tokens of one answer's hits.")
 
 
+RERANKER_OFF: Final = "off"
+
+
 class EmbedderSettings(_Strict):
     kind: Literal["builtin", "sentence-transformers", "openai"] = "builtin"
     model: str = Field("", description="Model name, for the kinds that have several.")
@@ -222,6 +225,12 @@ class RouterSettings(_Strict):
     log_use: bool = Field(True, description="Keep queries and calls on this machine, for `tune`. Never sent anywhere.")
     search: SearchSettings = SearchSettings()
     embedder: EmbedderSettings = EmbedderSettings()
+    reranker: str = Field(
+        RERANKER_OFF,
+        min_length=1,
+        description="A cross-encoder that reads the leading hits again and orders them: the name or the folder of a "
+        "model for sentence-transformers, or `off`.",
+    )
     limits: Limits = Limits()
     results: ResultSettings = ResultSettings()
     http: HttpSettings = HttpSettings()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, report, run
+from benchmarks import figures, report, rerank, run
 from benchmarks.data import RECORDED, load_set, set_names
 from toolrouter.index.model_files import builtin_folder
 
@@ -153,3 +153,15 @@ def test_tables_without_results_say_so(tmp_path: Path) -> None:
 
 def test_the_readme_says_what_the_results_say() -> None:
     assert report.main(["--check"]) == 0, "python -m benchmarks.report fills the tables in"
+
+
+@pytest.mark.usefixtures("fake_cross_encoders")
+def test_a_second_stage_is_measured_beside_the_first(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    options = ["--reranker", "folder/short-first", "--data", str(data), "--sets", "tiny", "--out", str(out)]
+    assert rerank.main([*options, "--cache", str(tmp_path / "cache"), "--about", "likes short texts"]) == 0
+    result = json.loads((out / "rerank.json").read_text(encoding="utf-8"))
+    assert result["reranker"] == {"name": "short-first", "about": "likes short texts"}
+    (found,) = result["sets"]
+    assert found["gains"]["all"]["NDCG@10"]["value"] < 0
+    assert {found[stages]["groups"]["all"]["queries"] for stages in ("first", "both")} == {10}

@@ -152,6 +152,32 @@ def test_search_explains_the_score_of_every_stage(shell: Shell) -> None:
     assert {line.partition(":")[0] for line in explained.err.splitlines() if ": " in line} >= set(stages)
 
 
+@pytest.mark.usefixtures("fake_cross_encoders")
+def test_a_reranker_of_the_config_orders_what_search_finds_and_explains_it(shell: Shell) -> None:
+    found = shell("search", "repeat a text", "-k", "3", "--json").json["hits"]
+    assert found[0]["name"] == "demo__echo"
+    shell.configure({"demo": shell.server()}, reranker="short-first", search={"min_score": 0})
+    hits = shell("search", "repeat a text", "-k", "3", "--explain", "--json").json["hits"]
+    thought = [hit["parts"]["reranker"] for hit in hits]
+    assert thought == sorted(thought, reverse=True)
+    assert hits[0]["name"] != "demo__echo"
+    assert "reranker: what the reranker thought" in shell("search", "repeat a text", "--explain").err
+
+
+@pytest.mark.usefixtures("fake_cross_encoders")
+def test_a_reranker_that_is_missing_costs_a_warning_in_search_and_a_finding_of_doctor(shell: Shell) -> None:
+    found = shell("search", "repeat a text")
+    shell.configure({"demo": shell.server()}, reranker="missing-model")
+    again = shell("search", "repeat a text")
+    assert again.out == found.out
+    assert "warning: The order is that of the first stage: sentence-transformers cannot load" in again.err
+    (finding,) = [each for each in shell("doctor", "--json").json if each["subject"] == "search"]
+    assert (finding["outcome"], "toolrouter.reranker" in finding["fix"]) == ("warning", True)
+    shell.configure({"demo": shell.server()}, reranker="short-first")
+    (finding,) = [each for each in shell("doctor", "--json").json if each["subject"] == "search"]
+    assert (finding["outcome"], "reranker short-first" in finding["detail"]) == ("ok", True)
+
+
 def test_search_finds_prompts_and_resources_where_it_is_asked_to(shell: Shell) -> None:
     shell.configure({"demo": shell.server("Be polite.")})
     assert "greet" not in shell("search", "polite greeting").out

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
+from tests.conftest import FAKE_LIBRARIES
 from tests.daemon.conftest import Home, alive, eventually, stub
 
 
@@ -118,3 +120,23 @@ def test_logs_follows_what_is_logged(home: Home) -> None:
     host.call("stub__echo")
     done = home.run("logs", "--json", "-n", "1000")
     assert " serves " in done.stdout
+
+
+def test_a_reranker_comes_and_goes_without_a_restart(home: Home) -> None:
+    home.environ["PYTHONPATH"] = os.pathsep.join([str(FAKE_LIBRARIES), home.environ.get("PYTHONPATH", "")])
+    all_hits = {"min_score": 0}
+    home.configure({"stub": stub()}, search=all_hits)
+    host = home.host().initialize()
+
+    def found() -> list[str]:
+        return host.search("which number has the process", limit=20).splitlines()
+
+    plain = eventually(lambda: lines if "stub__pid" in "".join(lines := found()) else [])
+    home.configure({"stub": stub()}, search=all_hits, reranker="short-first")
+    reranked = eventually(lambda: lines if (lines := found()) != plain else [])
+    assert sorted(reranked) == sorted(plain)
+    home.configure({"stub": stub()}, search=all_hits, reranker="missing-model")
+    eventually(lambda: "The order is that of the first stage" in "".join(found()))
+    assert "searching without a reranker" in home.run("logs").stdout
+    home.configure({"stub": stub()}, search=all_hits)
+    eventually(lambda: found() == plain)

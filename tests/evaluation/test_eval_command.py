@@ -87,6 +87,29 @@ def test_an_unknown_embedder_says_what_there_is(command: Command, tools_file: Pa
     assert "sentence-transformers:NAME or openai:URL#MODEL" in err
 
 
+@pytest.mark.usefixtures("fake_cross_encoders")
+def test_a_reranker_orders_the_run_and_is_named(lexical: Command, tmp_path: Path) -> None:
+    plain = lexical("--json", "--run-out", tmp_path / "plain.jsonl")[1]
+    assert json.loads(plain)["arm"]["reranker"] == "off"
+    found = json.loads(lexical("--json", "--reranker", "short-first", "--against", tmp_path / "plain.jsonl")[1])
+    assert found["arm"]["reranker"] == "short-first"
+    assert found["against"]["all"]["NDCG@10"]["value"] < 0
+
+
+@pytest.mark.usefixtures("fake_cross_encoders")
+def test_a_reranker_that_cannot_be_loaded_is_not_measured_without(lexical: Command) -> None:
+    status, _, err = lexical("--reranker", "missing-model")
+    assert status == 1
+    assert "cannot load the reranker 'missing-model'" in err
+
+
+def test_the_embedder_alone_has_no_reranker(command: Command, tools_file: Path, queries_file: Path) -> None:
+    asked = ("--retriever", "dense", "--reranker", "some/model")
+    status, _, err = command("eval", "--tools", tools_file, "--queries", queries_file, *asked)
+    assert status == 2
+    assert "dense is the embedder alone" in err
+
+
 def test_a_broken_line_is_named(lexical: Command, queries_file: Path) -> None:
     queries_file.write_text('{"id": "1", "query": "x", "relevant": []}\n{"id":\n', encoding="utf-8")
     status, _, err = lexical()

@@ -104,7 +104,8 @@ def test_references_are_read_from_the_environment() -> None:
     text = """{"mcpServers": {
         "a": {"command": "${BIN}", "args": ["--to=${WHERE:-here}", "$${KEPT}"], "env": {"K": "${env:K}"}},
         "b": {"url": "https://${HOST}/mcp", "headers": {"Authorization": "Bearer ${K}"}}
-    }, "toolrouter": {"http": {"token": "${K}"}, "embedder": {"api_key": "${K:-none}"}}}"""
+    }, "toolrouter": {"http": {"token": "${K}"}, "embedder": {"api_key": "${K:-none}"},
+        "reranker": "/models/${BIN}"}}"""
     found = loaded(text, BIN="x", K="secret", HOST="h", WHERE="").settings
     assert found.servers["a"].command == "x"
     assert found.servers["a"].args == ("--to=here", "${KEPT}")
@@ -112,6 +113,7 @@ def test_references_are_read_from_the_environment() -> None:
     assert found.servers["b"].url == "https://h/mcp"
     assert found.servers["b"].headers == {"Authorization": "Bearer secret"}
     assert (found.router.http.token, found.router.embedder.api_key) == ("secret", "secret")
+    assert found.router.reranker == "/models/x"
 
 
 def test_an_unset_variable_costs_only_its_own_server() -> None:

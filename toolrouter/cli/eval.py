@@ -63,6 +63,9 @@ def command(
     embedder: Annotated[
         str | None, typer.Option(help="builtin, builtin:FOLDER, sentence-transformers:NAME or openai:URL#MODEL.")
     ] = None,
+    reranker: Annotated[
+        str | None, typer.Option(metavar="NAME|FOLDER", help="A cross-encoder for the leading hits, or off.")
+    ] = None,
     lean: Annotated[float | None, typer.Option(min=-1, max=1, help="Of hybrid: to words (1) or vectors (-1).")] = None,
     depth: Annotated[int, typer.Option("-k", min=1, max=100, help="Hits per query in the ranking.")] = 20,
     kinds: Annotated[
@@ -105,7 +108,8 @@ def command(
     other = _read_other(against, found) if against else None
     if run_out:
         check_place(run_out)
-    run, stepwise, arm = _run(found, shown, embedder or embedder_of(settings), depth)
+    models = (embedder or embedder_of(settings), _reranker(settings, shown, reranker))
+    run, stepwise, arm = _run(found, shown, models, depth)
     if run_out:
         write_run(run_out, run)
         say(f"Wrote the rankings to {run_out}.")
@@ -132,6 +136,18 @@ def _options(settings: Settings, given: dict[str, Any]) -> SearchOptions:
         raise UsageError(f"--retriever {retriever}: expected lexical, dense or hybrid.")
     changed = {key: value for key, value in given.items() if value is not None}
     return SearchOptions(**(settings.router.search.model_dump() | changed))
+
+
+def _reranker(settings: Settings, shown: SearchOptions, given: str | None) -> str:
+    """The reranker to run with; the embedder alone has none."""
+    from toolrouter.cli.errors import UsageError
+    from toolrouter.config import RERANKER_OFF
+
+    if shown.retriever != "dense":
+        return given or settings.router.reranker
+    if given not in (None, RERANKER_OFF):
+        raise UsageError(f"--reranker {given}: dense is the embedder alone; take lexical or hybrid.")
+    return RERANKER_OFF
 
 
 def _read_other(path: Path, found: EvalSet) -> Run:
@@ -170,13 +186,15 @@ def _show_gains(gains: dict[str, dict[str, JsonObject]], against: Path) -> None:
     print_table(columns, rows, right=columns[1:])
 
 
-def _run(found: EvalSet, shown: SearchOptions, embedder: str, depth: int) -> tuple[Run, Run, JsonObject]:
-    """The run, the run of the sub-queries, and what was run."""
+def _run(found: EvalSet, shown: SearchOptions, models: tuple[str, str], depth: int) -> tuple[Run, Run, JsonObject]:
+    """The run, the run of the sub-queries, and what was run with these models: an embedder and a reranker."""
     from toolrouter.evaluation.arms import open_arm
     from toolrouter.evaluation.indexing import open_index
     from toolrouter.evaluation.runs import run_queries, run_subqueries, warm_up
+    from toolrouter.index.rerankers import make_reranker
     from toolrouter.settings_file import home_folder
 
+    embedder, reranker = models
     progress = Progress()
     index = open_index(
         found,
@@ -185,14 +203,14 @@ def _run(found: EvalSet, shown: SearchOptions, embedder: str, depth: int) -> tup
         home=home_folder(),
         on_progress=lambda done, total: progress("embedding", done, total),
     )
-    arm = open_arm(index, shown)
+    arm = open_arm(index, shown, make_reranker(reranker))
     warm_up(arm)
     total = len(found.queries)
     run = run_queries(arm, found.queries, depth=depth, on_done=lambda done: progress("searching", done, total))
     stepwise = run_subqueries(arm, found.queries, depth=depth)
     progress.clear()
     name = index.dense.embed.embedder.name if index.dense else ""
-    return run, stepwise, {**asdict(shown), "servers": None, "embedder": name, "depth": depth}
+    return run, stepwise, {**asdict(shown), "servers": None, "embedder": name, "reranker": reranker, "depth": depth}
 
 
 def _chosen(found: EvalSet, kinds: str, sample: int) -> EvalSet:

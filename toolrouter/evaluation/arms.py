@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from toolrouter.errors import ModelError
+from toolrouter.ports import Reranker
 from toolrouter.retrieval.cut import cut
 from toolrouter.retrieval.search import SearchOptions, search
 from toolrouter.retrieval.search_index import SearchIndex
@@ -32,21 +33,24 @@ Arm = Callable[[Sequence[str], int], Ranking]
 """`(queries, depth) -> one ranking`: several queries are one request, and share the depth."""
 
 
-def open_arm(index: SearchIndex, options: SearchOptions) -> Arm:
-    """The arm that `options.retriever` names. Raises ModelError."""
-    return dense_arm(index, options) if options.retriever == "dense" else router_arm(index, options)
+def open_arm(index: SearchIndex, options: SearchOptions, reranker: Reranker | None = None) -> Arm:
+    """The arm that `options.retriever` names; the embedder alone is not reranked. Raises ModelError."""
+    return dense_arm(index, options) if options.retriever == "dense" else router_arm(index, options, reranker)
 
 
-def router_arm(index: SearchIndex, options: SearchOptions) -> Arm:
+def router_arm(index: SearchIndex, options: SearchOptions, reranker: Reranker | None = None) -> Arm:
     """Toolrouter's own search. `options` decide what is returned; the ranking itself is not cut.
 
-    The time is that of the search as it is served: the uncut ranking is made afterwards.
+    The time is that of the search as it is served: the uncut ranking is made afterwards. A reranker that fails raises
+    ModelError: the first stage alone is not what was to be measured.
     """
     uncut = replace(options, min_score=0.0, token_budget=NO_BUDGET, fold=False)
 
     def answer(queries: Sequence[str], depth: int) -> Ranking:
-        served = search(index, queries, options)
-        ranked = search(index, queries, replace(uncut, k=depth))
+        served = search(index, queries, options, reranker=reranker)
+        if reranker is not None and served.warning:
+            raise ModelError(served.warning)
+        ranked = search(index, queries, replace(uncut, k=depth), reranker=reranker)
         shown = tuple(_named(served.hits)) if served.answered else ()
         return Ranking(ranked.hits[:depth], served.answered, shown, served.elapsed_ms)
 

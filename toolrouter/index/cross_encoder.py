@@ -1,29 +1,32 @@
-"""A cross-encoder as a Reranker. Needs `toolrouter[models]`; off unless a caller asks for it."""
+"""A cross-encoder as a Reranker. Needs `toolrouter[models]`; off unless the settings name one."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from toolrouter.errors import ModelError
 
-DEFAULT_MODEL: Final = "cross-encoder/ms-marco-MiniLM-L6-v2"
-
 
 class CrossEncoderReranker:
-    """A Reranker that reads query and tool text together: slower and, on short lists, often better."""
+    """A Reranker that loads its model, and torch with it, when it is made; it is safe to share between threads."""
 
-    def __init__(self, model: str = DEFAULT_MODEL, *, batch_size: int = 32, device: str | None = None) -> None:
+    def __init__(self, model: str, *, batch_size: int = 32, device: str | None = None) -> None:
         """Raises ModelError when the extra is not installed or the model cannot be loaded."""
         self._name = model
         self._batch_size = batch_size
         self._model = _load(model, device)
+        # A tokenizer must not be asked by two threads at once.
+        self._one_at_a_time = threading.Lock()
 
     def scores(self, query: str, texts: Sequence[str]) -> Sequence[float]:
         if not texts:
             return []
+        pairs = [(query, text) for text in texts]
         try:
-            found = self._model.predict([(query, text) for text in texts], batch_size=self._batch_size)
+            with self._one_at_a_time:
+                found = self._model.predict(pairs, batch_size=self._batch_size, show_progress_bar=False)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"The reranker {self._name!r} failed on {len(texts)} texts: {error}") from error
         return [float(score) for score in found]
@@ -34,11 +37,28 @@ def _load(model: str, device: str | None) -> Any:
         from sentence_transformers import CrossEncoder
     except ImportError as error:
         raise ModelError(
-            f"The reranker {model!r} needs sentence-transformers: pip install sentence-transformers."
+            f"The reranker {model!r} needs sentence-transformers: pip install sentence-transformers, "
+            'or set toolrouter.reranker to "off".'
         ) from error
     try:
-        return CrossEncoder(model, device=device)
+        loaded = CrossEncoder(model, device=device)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"sentence-transformers cannot load the reranker {model!r}: {error}. Check its name."
+            f"sentence-transformers cannot load the reranker {model!r}: {error}. "
+            "Check the name under toolrouter.reranker, or give the path of a downloaded model."
         ) from error
+    if not _judges_pairs(loaded):
+        raise ModelError(
+            f"The model {model!r} is no cross-encoder: it gives no single score to a query and a text. "
+            "Name another under toolrouter.reranker."
+        )
+    return loaded
+
+
+def _judges_pairs(loaded: Any) -> bool:
+    """Whether the scores mean anything: sentence-transformers gives an encoder that lacks a head a random one."""
+    if loaded.num_labels != 1:
+        return False
+    config = getattr(loaded.model, "config", None)
+    bare = any(name.endswith("Model") for name in getattr(config, "architectures", None) or ())
+    return not bare or len(list(loaded.children())) > 1

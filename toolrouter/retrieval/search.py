@@ -37,6 +37,9 @@ RESPELT_WORDS: Final = 4
 TASK_SHARE: Final = 0.5
 """Of the whole task in the vector of each of its steps."""
 
+FIRST_STAGE_ALONE: Final = "The order is that of the first stage"
+"""How the warning begins that says why a reranker was not heard."""
+
 _SERVER_NAMED: Final = FEATURES.index("server_named")
 _SHOWN: Final = [
     FEATURES.index(name) for name in ("cosine", "bm25", "in_name", "server_named", "same_action", "other_action")
@@ -207,7 +210,7 @@ def _reranked(
             for request, ranking in zip(requests, rankings, strict=True)
         ], warning
     except ModelError as error:
-        return rankings, f"{warning} The order is that of the first stage: {error}".strip()
+        return rankings, f"{warning} {FIRST_STAGE_ALONE}: {error}".strip()
 
 
 def _names_a_server(found: Candidates) -> bool:

@@ -20,7 +20,7 @@ from anyio.abc import TaskStatus
 
 from toolrouter.errors import ModelError, StoreError
 from toolrouter.guard.standing import newcomers
-from toolrouter.ports import Embedder, Store
+from toolrouter.ports import Embedder, Reranker, Store
 
 if TYPE_CHECKING:
     from toolrouter.catalog.snapshot import Catalog
@@ -57,6 +57,8 @@ class Indexer:
         self._store = store
         self._make_embedder = make_embedder
         self._on_progress = on_progress
+        self.reranker: Reranker | None = None
+        """Orders the leading hits of the searches that begin from now on."""
         self._embedder: Embedder | None = None
         self._embedder_error = ""
         self._embedder_outdated = False
@@ -121,7 +123,7 @@ class Indexer:
             built.wait(FIRST_BUILD_WAIT_S)
         if self._index is None:
             raise ModelError("The search index is still being built. Try again in a moment.")
-        return search(self._index, queries, options)
+        return search(self._index, queries, options, reranker=self.reranker)
 
     def _build(self) -> None:
         started = time.perf_counter()

@@ -29,6 +29,7 @@ SERVER_KEYS = ("mcpServers", "servers", "mcp_servers")
 """The key over the servers: Claude Desktop's, VS Code's, Codex's. The first is what we write."""
 _ROOT_KEYS = (*SERVER_KEYS, "toolrouter", "$schema")
 _EXPANDED = frozenset({"command", "args", "env", "cwd", "url", "serverUrl", "httpUrl", "headers"})
+_EXPANDED_OF_OURS = frozenset({"embedder", "reranker", "http"})
 _LARGEST = 8 * 2**20
 
 
@@ -177,7 +178,7 @@ def _expanded_section(file: ConfigFile, environ: Mapping[str, str]) -> Any:
         return section
     missing: list[Missing] = []
     done = {
-        key: expand(value, environ, f"toolrouter.{key}", missing) if key in ("embedder", "http") else value
+        key: expand(value, environ, f"toolrouter.{key}", missing) if key in _EXPANDED_OF_OURS else value
         for key, value in section.items()
     }
     if missing:
