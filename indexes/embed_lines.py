@@ -3,6 +3,8 @@
 python -m indexes.embed_lines
 """
 
+import argparse
+
 from toolrouter.index import related
 from toolrouter.index.onnx_embedder import OnnxEmbedder
 from toolrouter.index.shipped_vectors import CAPABILITIES, THESAURUS, ship, shipped_file
@@ -10,6 +12,7 @@ from toolrouter.retrieval.capabilities import capabilities
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     embedder = OnnxEmbedder(threads=2)
     lines = capabilities()
     ship(embedder.name, lines, embedder.embed_texts(lines), shipped_file(CAPABILITIES))

@@ -7,6 +7,8 @@ directions count more than what a text means: with few queries this generalises 
 Writes `maps.npz` beside the model and into its manifest. Queries of held-out servers are asked, not trained on.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
@@ -14,15 +16,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from indexes.corpus import QUERIES, Example, Tool, is_held_out, read_examples, read_tools
 from toolrouter.index.model_files import MANIFEST, MAPS, builtin_folder
 from toolrouter.index.onnx_embedder import QUERY_MAP, TEXT_MAP, OnnxEmbedder
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger("fit_maps")
 
@@ -53,7 +57,7 @@ def main() -> None:
     embedder = OnnxEmbedder(threads=2, folder=options.model)
     tools = read_tools(options.data / SET)
     trained, held_out = split(read_examples(options.data / SET / "queries.jsonl"), read_examples(QUERIES), tools)
-    texts = torch.from_numpy(embedder.embed_texts([tool.text for tool in tools]))
+    texts = _tensor(embedder.embed_texts([tool.text for tool in tools]))
     queries, held = (_embedded(embedder, examples) for examples in (trained, held_out))
     unsure = look_alikes(texts, [tool.server for tool in tools], recipe.look_alike)
     maps = fit(queries, _golds(trained, tools), texts, unsure, recipe)
@@ -76,7 +80,7 @@ def split(seen: Sequence[Example], others: Sequence[Example], tools: Sequence[To
 
 def look_alikes(texts: torch.Tensor, servers: Sequence[str], cosine: float) -> torch.Tensor:
     """Return which tools, of different servers, are as near to each other as that, shape (tools, tools)."""
-    number = torch.from_numpy(np.unique(servers, return_inverse=True)[1])
+    number = _tensor(np.unique(servers, return_inverse=True)[1])
     return (texts @ texts.T > cosine) & (number[:, None] != number[None, :])
 
 
@@ -84,6 +88,9 @@ def fit(
     queries: torch.Tensor, gold: torch.Tensor, texts: torch.Tensor, unsure: torch.Tensor, recipe: Recipe
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the maps of queries and of tools, which tell each query's tool from all others."""
+    import torch
+    from torch.nn import functional
+
     torch.manual_seed(recipe.seed)
     size = queries.shape[1]
     maps = [torch.zeros(size, size, requires_grad=True) for _ in range(2)]
@@ -124,15 +131,23 @@ def write(folder: Path, query_map: torch.Tensor, text_map: torch.Tensor) -> None
 
 
 def _embedded(embedder: OnnxEmbedder, examples: Sequence[Example]) -> torch.Tensor:
-    return torch.from_numpy(embedder.embed_queries([example.query for example in examples]))
+    return _tensor(embedder.embed_queries([example.query for example in examples]))
+
+
+def _tensor(values: NDArray[Any]) -> torch.Tensor:
+    import torch  # only where it is needed: --help does without
+
+    return torch.from_numpy(values)
 
 
 def _golds(examples: Sequence[Example], tools: Sequence[Tool]) -> torch.Tensor:
     row = {tool.id: at for at, tool in enumerate(tools)}
-    return torch.tensor([row[example.relevant[0]] for example in examples])
+    return _tensor(np.array([row[example.relevant[0]] for example in examples], np.int64))
 
 
 def _moved(vectors: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional
+
     return functional.normalize(vectors + vectors @ turn, dim=1)
 
 

@@ -8,6 +8,8 @@ has sentences to adjust, not words to discover. The FILEs (`tools.jsonl`) hold E
 that would change how any of them is tokenised stays out.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import logging
@@ -16,14 +18,14 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
 from indexes.glossary import read_glossary
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger("graft")
 
@@ -96,6 +98,8 @@ def english_words(files: Iterable[Path]) -> set[str]:
 
 def starting_rows(tokenizer: Tokenizer, table: torch.Tensor, meanings: Iterable[list[str]]) -> torch.Tensor:
     """Return for each token the mean embedding of its meanings' pieces, at their mean length."""
+    import torch  # only where it is needed: --help does without
+
     rows = []
     for meaning in meanings:
         pieces = [number for text in meaning for number in tokenizer.encode(text, add_special_tokens=False).ids]
@@ -107,6 +111,9 @@ def starting_rows(tokenizer: Tokenizer, table: torch.Tensor, meanings: Iterable[
 
 def graft(base: str, glossary: Path, english: Iterable[Path], out: Path) -> int:
     """Write the grafted checkpoint to `out` and return how many tokens it gained."""
+    from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedTokenizerFast
+
     model = SentenceTransformer(base, device="cpu")
     encoder = model[0].auto_model
     plain = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
