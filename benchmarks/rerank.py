@@ -33,7 +33,7 @@ SHOWN = ("Success@1", "Recall@5", "NDCG@10")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    reranker = make_reranker(options.reranker)
+    reranker = make_reranker(options.reranker, wait_s=None)
     rows = []
     for name in options.sets.split(","):
         sampled = load_set(name, options.data, max_tools=options.max_tools, max_queries=options.max_queries)

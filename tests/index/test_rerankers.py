@@ -1,6 +1,7 @@
 """The reranker of the settings: loaded when it is first needed, missed quietly when it cannot be."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +50,18 @@ def test_searches_at_the_same_time_load_it_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda text: reranker.scores("query", [text]), ["a", "bb", "ccc"] * 8))
     assert (load.count, found[:3]) == (1, [[1.0], [2.0], [3.0]])
+
+
+def test_a_search_does_not_wait_for_long_for_a_model_that_is_being_loaded() -> None:
+    fetched = threading.Event()
+    load = Loads(tried=lambda: fetched.wait(60))
+    reranker = LazyReranker(load, wait_s=0.01)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="still being loaded"):
+            reranker.scores("query", ["text"])
+    fetched.set()
+    patient = LazyReranker(load, wait_s=None)
+    assert patient.scores("query", ["text"]) == [4.0]
 
 
 def test_what_cannot_be_loaded_is_logged_once_and_tried_again_after_a_while(caplog: pytest.LogCaptureFixture) -> None:

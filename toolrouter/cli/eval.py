@@ -203,7 +203,7 @@ def _run(found: EvalSet, shown: SearchOptions, models: tuple[str, str], depth: i
         home=home_folder(),
         on_progress=lambda done, total: progress("embedding", done, total),
     )
-    arm = open_arm(index, shown, make_reranker(reranker))
+    arm = open_arm(index, shown, make_reranker(reranker, wait_s=None))
     warm_up(arm)
     total = len(found.queries)
     run = run_queries(arm, found.queries, depth=depth, on_done=lambda done: progress("searching", done, total))

@@ -42,7 +42,7 @@ def _load(model: str, device: str | None) -> Any:
         ) from error
     try:
         loaded = CrossEncoder(model, device=device)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
         raise ModelError(
             f"sentence-transformers cannot load the reranker {model!r}: {error}. "
             "Check the name under toolrouter.reranker, or give the path of a downloaded model."
