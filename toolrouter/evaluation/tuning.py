@@ -133,7 +133,11 @@ def tune(
     cost: Callable[[ToolId], int],
     costs: Costs = Costs(),
 ) -> Tuning:
-    """Searches the grid, and judges by cross-validation what was found. Equal inputs give equal results."""
+    """Searches the grid, and judges by cross-validation what was found. Equal inputs give equal results.
+
+    Every ranking is cut as one: a search also adds what single steps of a task ask for, and cuts each of several
+    queries by itself, which shows a little more of those than is counted here.
+    """
     candidates = list(_candidates(before, rankings))
     prefixes = {way: _Prefixes(queries, ranked, cost) for way, ranked in rankings.items()}
     answerable = np.array([bool(query.relevant) for query in queries])
