@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from toolrouter.catalog.snapshot import Catalog
     from toolrouter.retrieval.search import SearchAnswer
 
-WEAK_SCORE = 0.4
-WEAK_SCORE_ELSE = 0.7
-"""Where the best hit is of the server that was named, but does something else."""
+WEAK_SCORE = 0.3
+WEAK_OF_NAMED = 0.55
+"""Where the best hit is of a server that was named: its nearest tool is found whether it has the right one or not."""
+WEAK_ELSE = 0.7
+"""Where that one does something else with the thing, besides."""
 _QUERY_CHARS = 80
 _ERROR_CHARS = 100
 _NAMED_SERVERS = 8
@@ -72,8 +74,9 @@ def _fits_weakly(hits: Sequence[Hit]) -> bool:
     "Create a dashboard" finds a tool that gets dashboards with much confidence: it is the nearest there is.
     """
     best = hits[0]
-    of_the_named, does_other = best.parts.get("server", 0.0) > 0, best.parts.get("action", 0.0) < 0
-    return best.score < (WEAK_SCORE_ELSE if of_the_named and does_other else WEAK_SCORE)
+    if best.parts.get("server", 0.0) <= 0:
+        return best.score < WEAK_SCORE
+    return best.score < (WEAK_ELSE if best.parts.get("action", 0.0) < 0 else WEAK_OF_NAMED)
 
 
 def _that_need_a_login(answer: SearchAnswer, router: Router) -> dict[ToolId, str]:
