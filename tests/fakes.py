@@ -135,8 +135,9 @@ class FakeSearch:
             if hit.id not in best or hit.score > best[hit.id].score:
                 best[hit.id] = hit
         hits = tuple(sorted(best.values(), key=lambda hit: (-hit.score, hit.id))[: options.k])
-        near = () if hits else tuple(sorted({tool.server for tool in self.live.snapshot.visible})[:3])
-        return SearchAnswer(hits, per_query, bool(hits), near, 0.1, self.warning)
+        servers = tuple(sorted({tool.server for tool in self.live.snapshot.visible})[:3])
+        near = tuple(() if shown else servers for shown in per_query)
+        return SearchAnswer(hits, per_query, bool(hits), () if hits else servers, 0.1, self.warning, near)
 
     def _rank(self, query: str, options: SearchOptions) -> list[Hit]:
         words = set(query.casefold().split())

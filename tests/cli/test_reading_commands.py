@@ -201,10 +201,9 @@ def test_several_tasks_are_answered_one_by_one_as_a_model_reads_it(shell: Shell)
         "# repeat a text",
         "1.00  demo__echo(text*: str) - Repeat a text",
         "# book a flight to Mars",
-        "nothing fits",
+        "nothing fits; nearest servers: demo",
     ]
     where = "“book a flight to Mars”: nothing fits. Nearest servers: demo."
-    assert where in found.err.splitlines()
     assert where in shell(*asked, "--explain").err.splitlines()
 
 

@@ -68,7 +68,7 @@ def command(
         answer = await router.search(queries, k=k, servers=aliases or None)
         found = _answer(router, answer, explain=explain)
         found["shown"] = _as_shown(router, queries, k, aliases, answer)
-        found["nearest"] = await _nearest(router, queries, aliases, answer)
+        found["nearest"] = dict(zip(queries, answer.near_per_query, strict=True)) if answer.answered and explain else {}
         found["await"] = awaiting_you(router.catalog.snapshot, queries, aliases or None, router.settings.enabled())
         if sections:
             offers = await router.router.offerings.find(queries, sections, servers=aliases or None, limit=k)
@@ -126,16 +126,6 @@ def _as_shown(
     return [line for line in lines if line not in said and line != f"Note: {answer.warning}"]
 
 
-async def _nearest(
-    router: Running, queries: Sequence[str], aliases: Sequence[str], answer: SearchAnswer
-) -> dict[str, list[str]]:
-    """Of several queries those that nothing fits, and where to look for each: its tools are no part of the answer."""
-    if not answer.answered:
-        return {}
-    missed = [query for query, hits in zip(queries, answer.per_query, strict=True) if not hits]
-    return {query: list((await router.search([query], servers=aliases or None)).near_servers) for query in missed}
-
-
 def _show(found: dict[str, Any]) -> None:
     hits = {hit["name"]: hit for hit in found["hits"]}
     explained = any("parts" in hit for hit in hits.values())
@@ -148,7 +138,8 @@ def _show(found: dict[str, Any]) -> None:
         elif not explained:
             print(f"{hit['score']:.2f}  {printable(line)}" if hit else printable(line))
     for query, near in found["nearest"].items():
-        say(f"“{query}”: nothing fits." + (f" Nearest servers: {', '.join(near)}." if near else ""))
+        if near:
+            say(f"“{query}”: nothing fits. Nearest servers: {', '.join(near)}.")
     if hits:
         say(f"{counted(len(hits), 'hit')} in {found['elapsed_ms']:.0f} ms.")
 

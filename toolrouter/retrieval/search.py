@@ -73,6 +73,8 @@ class SearchAnswer:
     near_servers: tuple[str, ...]
     elapsed_ms: float
     warning: str = ""
+    near_per_query: tuple[tuple[str, ...], ...] = ()
+    """The same for each query that nothing fits; none for others."""
 
 
 def search(
@@ -97,8 +99,11 @@ def search(
     # Each query's hits are judged beside its own best one: a weak one must not end those of the others.
     hits = tuple(_cut(index, merge(per_query), replace(options, min_score=0.0)))
     near = () if hits else _near_servers(index, rankings)
+    each = (
+        () if shown else _near_servers(index, [ranking]) for ranking, shown in zip(rankings, per_query, strict=True)
+    )
     elapsed_ms = (time.perf_counter() - start) * 1000
-    return SearchAnswer(hits, per_query, bool(hits), near, elapsed_ms, warning)
+    return SearchAnswer(hits, per_query, bool(hits), near, elapsed_ms, warning, tuple(each))
 
 
 def make_requests(index: SearchIndex, queries: Sequence[str], retriever: str) -> tuple[list[Request], str]:

@@ -140,10 +140,12 @@ def _hit_lines(request: SearchRequest, answer: SearchAnswer, line: _Lines) -> li
     if groups is None:
         return [text for hit in answer.hits if (text := line(hit.id))]
     lines: list[str] = []
-    for query, hits, ids in zip(request.queries, answer.per_query, groups, strict=True):
+    for at, (query, hits, ids) in enumerate(zip(request.queries, answer.per_query, groups, strict=True)):
         remark = " (these fit weakly)" if ids and _fits_weakly(hits) else ""
         lines.append(f"# {clip(query, _QUERY_CHARS)}{remark}")
-        lines += [text for tool_id in ids if (text := line(tool_id))] or ["nothing fits"]
+        near = ", ".join(answer.near_per_query[at]) if answer.near_per_query else ""
+        nothing = f"nothing fits; nearest servers: {near}" if near else "nothing fits"
+        lines += [text for tool_id in ids if (text := line(tool_id))] or [nothing]
     return lines
 
 
