@@ -33,6 +33,7 @@ _LEGEND = {
     "action": "1 if it does what the query's verb says, -1 if the opposite",
     "fused": "all of these weighed together; the order goes by it",
     "named": "1 if the query calls the tool by its name",
+    "step": "1 if a step of the task asks for it",
     "reranker": "what the reranker thought; it decides the order",
 }
 

@@ -57,10 +57,10 @@ def embed_cached(
     return np.stack([found[key] for key in keys]).astype(np.float32, copy=False)
 
 
-def unstored(embedder: Embedder, store: Store | None, texts: Sequence[str]) -> set[str]:
-    """Return the distinct texts that the store has no vector of."""
-    keys = {text_key(text): text for text in texts}
-    return set(keys.values()) - {keys[key] for key in _stored(store, embedder, list(keys))}
+def count_unstored(embedder: Embedder, store: Store | None, texts: Sequence[str]) -> int:
+    """Return how many distinct texts the store has no vector of."""
+    keys = {text_key(text) for text in texts}
+    return len(keys) - len(_stored(store, embedder, list(keys)))
 
 
 def _stored(store: Store | None, embedder: Embedder, keys: Sequence[str]) -> dict[str, Vectors]:

@@ -37,21 +37,22 @@ def cut(
     if min_score and hits and hits[0].parts.get("fit", 1.0) < ANSWERED_FROM:
         return []
     for hit in hits[:k]:
-        spent += cost(hit.id)
-        if hit.score < _floor(kept, min_score, newcomers) or (kept and spent > token_budget):
+        more = spent + cost(hit.id)
+        if hit.score < _floor(kept, min_score, newcomers) or (kept and more > token_budget):
             break
         kept.append(hit)
-    left = token_budget - sum(cost(hit.id) for hit in kept)
-    return [*kept, *_of_steps(hits[len(kept) :], k - len(kept), left, cost)] if kept else []
+        spent = more
+    return [*kept, *_of_steps(hits[len(kept) :], k - len(kept), token_budget - spent, cost)] if kept else []
 
 
 def _of_steps(hits: Sequence[Hit], most: int, token_budget: int, cost: Callable[[ToolId], int]) -> list[Hit]:
     """Return what single steps of a task ask for, however little it serves the whole."""
     found: list[Hit] = []
-    for hit in hits:
-        token_budget -= cost(hit.id) if "step" in hit.parts else 0
-        if len(found) < most and token_budget >= 0 and "step" in hit.parts:
-            found.append(hit)
+    for hit in [hit for hit in hits if "step" in hit.parts][:most]:
+        token_budget -= cost(hit.id)
+        if token_budget < 0:
+            break
+        found.append(hit)
     return found
 
 

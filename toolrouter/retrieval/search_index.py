@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from toolrouter.catalog.text import lexical_fields, tool_text
 from toolrouter.errors import ModelError
 from toolrouter.index.bm25f import FIELDS, Bm25f
-from toolrouter.index.embedding_cache import Progress, embed_cached, text_key, unstored
+from toolrouter.index.embedding_cache import Progress, count_unstored, embed_cached, text_key
 from toolrouter.index.faiss_index import FaissIndex
 from toolrouter.index.related import RelatedLines, line_vectors, rewording
 from toolrouter.index.shipped_vectors import shipped_vectors
@@ -185,7 +185,7 @@ def texts_to_embed(
     tools: Sequence[Tool], servers: Mapping[str, Server], embedder: Embedder, store: Store | None
 ) -> int:
     """Return how many texts of these tools `build_search_index` would have to embed."""
-    return len(unstored(embedder, store, [text_of(tool, servers.get(tool.server)) for tool in tools]))
+    return count_unstored(embedder, store, [text_of(tool, servers.get(tool.server)) for tool in tools])
 
 
 def _embed(

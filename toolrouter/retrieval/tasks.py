@@ -22,18 +22,16 @@ def with_steps(whole: Sequence[Hit], steps: Sequence[Sequence[Hit]]) -> list[Hit
     The hit at each rank has the score that this rank had: scores of different questions cannot be compared. A step that
     nothing fits has no hits.
     """
-    wanted = _wanted(steps)
-    known = {hit.id: hit for hit in whole}
-    front = list(whole[:OF_THE_WHOLE])
-    asked_for = [tool_id for tool_id in wanted if tool_id in known and tool_id not in {hit.id for hit in front}]
-    first = {*(hit.id for hit in front), *asked_for}
-    ordered = [*front, *(known[tool_id] for tool_id in asked_for), *(hit for hit in whole if hit.id not in first)]
-    return [
-        replace(hit, score=at.score, parts={**hit.parts, **({"step": 1.0} if hit.id in wanted else {})})
-        for hit, at in zip(ordered, whole, strict=True)
-    ]
+    turns = _turns(steps)
+    marked = [replace(hit, parts={**hit.parts, "step": 1.0}) if hit.id in turns else hit for hit in whole]
+    front = marked[:OF_THE_WHOLE]
+    # The sort is stable: what no step asks for keeps its order.
+    rest = sorted(marked[OF_THE_WHOLE:], key=lambda hit: turns.get(hit.id, len(turns)))
+    return [replace(hit, score=rank.score) for hit, rank in zip([*front, *rest], whole, strict=True)]
 
 
-def _wanted(steps: Sequence[Sequence[Hit]]) -> list[ToolId]:
+def _turns(steps: Sequence[Sequence[Hit]]) -> dict[ToolId, int]:
+    """Return which turn each tool has that a step asks for."""
     fitting = [step[:OF_EACH] for step in steps if step and step[0].parts["fit"] >= ANSWERED_FROM]
-    return list(dict.fromkeys(hit.id for turn in zip_longest(*fitting) for hit in turn if hit is not None))
+    wanted = dict.fromkeys(hit.id for turn in zip_longest(*fitting) for hit in turn if hit is not None)
+    return {tool_id: turn for turn, tool_id in enumerate(wanted)}
